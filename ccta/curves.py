@@ -9,7 +9,7 @@ from ccta.model import arc_length_mm
 def resampled_curve(points_mm: np.ndarray, step_mm: float) -> np.ndarray:
     """(N, 3) -> (M, 3) at equal arc-length steps of about `step_mm`; both ends are kept."""
     s = arc_length_mm(points_mm)
-    count = max(2, int(round(s[-1] / step_mm)) + 1)
+    count = max(2, round(s[-1] / step_mm) + 1)
     wanted = np.linspace(0, s[-1], count)
     return np.stack([np.interp(wanted, s, points_mm[:, axis]) for axis in range(3)], axis=1)
 

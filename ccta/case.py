@@ -1,0 +1,260 @@
+"""The Case directory: the contract between stages. Only this module knows the names of its files.
+
+Every file is written under a temporary name in the same directory and renamed, so that a killed stage leaves no half file. `case.json`
+records, per stage, the command, settings, versions, and the hashes of what it read and wrote; a stage whose inputs or settings have
+changed since is stale. Sections of findings.json are items too, named `findings.<section>`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from pydantic import ValidationError
+
+from ccta.errors import BadInput, MissingStage, StorageFailed
+from ccta.findings import Findings, PullbackFile
+from ccta.model import Branch, CoronaryTree, CrossSections, Surface, Unavailable, Volume
+from ccta.polydata import read_polydata, sections_from_polydata, sections_polydata, surface_from_polydata, surface_polydata, tree_polydata
+
+LAYOUT = {
+    "image": ("image.nii.gz", "ccta analyse"),
+    "calcium_image": ("calcium_image.nii.gz", "ccta analyse"),
+    "heart": ("heart.nii.gz", "ccta segment"),
+    "coronary": ("coronary.nii.gz", "ccta segment"),
+    "tree": ("tree.json", "ccta tree"),
+    "tree_polydata": ("tree.vtp", "ccta tree"),
+    "contours": ("contours.vtp", "ccta measure"),
+    "surface": ("surface.vtp", "ccta measure"),
+    "mesh": ("mesh.msh", "ccta flow"),
+    "flow": ("flow.vtu", "ccta flow"),
+    "pullback": ("pullback.json", "ccta flow"),
+    "findings": ("findings.json", "ccta analyse"),
+    "report_html": ("report.html", "ccta report"),
+    "report_pdf": ("report.pdf", "ccta report"),
+    "dicom": ("dicom", "ccta report"),
+}
+SECTION = "findings."
+RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI stores RAS, we think in LPS
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One patient's directory. `Case.create` makes one, `Case.open` demands that it is one."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path) -> Case:
+        """A new or existing case directory; refuses a directory that holds something else."""
+        root = Path(root)
+        if root.exists() and not root.is_dir():
+            raise BadInput(f"{root} is a file; a case is a directory, choose another name")
+        if root.is_dir() and any(root.iterdir()) and not (root / "case.json").exists():
+            raise BadInput(f"{root} is not empty and holds no case; choose a new directory for the case")
+        case = cls(root)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFailed(f"the case directory {root} cannot be made ({error.strerror}); choose another place") from error
+        case._sweep()
+        if not (root / "case.json").exists():
+            case._write_record({"schema": "1.0", "stages": {}, "unavailable": {}})
+        return case
+
+    @classmethod
+    def open(cls, root: Path) -> Case:
+        """An existing case."""
+        root = Path(root)
+        if not (root / "case.json").is_file():
+            raise BadInput(f"{root} is not a case (it has no case.json): make one with `ccta analyse INPUT {root}`")
+        case = cls(root)
+        case.record()
+        return case
+
+    def path(self, item: str) -> Path:
+        return self.root / LAYOUT[item][0]
+
+    def require(self, item: str) -> Path:
+        """The path of an item that must be there; else MissingStage names the command that makes it."""
+        path = self.path(item)
+        if not path.exists():
+            reason = self.unavailable(item)
+            because = f" ({reason.reason})" if reason is not None else ""
+            raise MissingStage(f"{path} is missing{because}: run `{LAYOUT[item][1]}` on {self.root} first")
+        return path
+
+    @contextmanager
+    def writing(self, item: str) -> Iterator[Path]:
+        """A temporary path with the item's suffix; renamed to the item when the block ends well, removed when it does not."""
+        with atomic_path(self.path(item)) as temporary:
+            yield temporary
+
+    def _sweep(self) -> None:
+        """Removes what a killed run left behind under temporary names."""
+        for left in self.root.glob(".partial-*"):
+            left.unlink(missing_ok=True)
+
+    # --- provenance ---
+
+    def record(self) -> dict:
+        """case.json as it stands."""
+        try:
+            return json.loads((self.root / "case.json").read_text())
+        except (OSError, json.JSONDecodeError) as error:
+            raise BadInput(f"{self.root / 'case.json'} cannot be read ({error}); make the case again with `ccta analyse`") from error
+
+    def _write_record(self, record: dict) -> None:
+        with atomic_path(self.root / "case.json") as temporary:
+            temporary.write_text(json.dumps(record, indent=1))
+
+    def note_stage(self, stage: str, entry: dict, unavailable: dict[str, str]) -> None:
+        """Records a finished stage; `unavailable` replaces what its outputs said before."""
+        record = self.record()
+        record["stages"][stage] = entry
+        kept = {item: value for item, value in record["unavailable"].items() if item not in entry["outputs"]}
+        record["unavailable"] = {**kept, **unavailable}
+        self._write_record(record)
+
+    def unavailable(self, item: str) -> Unavailable | None:
+        """Why an item could not be made, None if nothing was said."""
+        reason = self.record()["unavailable"].get(item)
+        return Unavailable(reason) if reason else None
+
+    def digest(self, item: str) -> str:
+        """A hash of an item's content (a file, a section of the findings, or the reason for its absence); empty where there is none."""
+        if item.startswith(SECTION):
+            return _hash(self.findings().model_dump_json(include={item.removeprefix(SECTION)}, by_alias=False).encode())
+        path = self.path(item)
+        if path.is_file():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        reason = self.unavailable(item)
+        return _hash(reason.reason.encode()) if reason is not None else ""
+
+    # --- items ---
+
+    def write_volume(self, item: str, volume: Volume) -> None:
+        """NIfTI with the affine turned to RAS; int16 images and uint8 labels keep their type."""
+        image = nibabel.Nifti1Image(volume.array, RAS_FROM_LPS @ volume.affine)
+        image.header.set_xyzt_units("mm")
+        image.header["descrip"] = volume.frame_of_reference_uid.encode()[:79]
+        with self.writing(item) as path:
+            nibabel.save(image, path)
+
+    def read_volume(self, item: str) -> Volume:
+        path = self.require(item)
+        try:
+            image = nibabel.load(path)
+            array = np.asanyarray(image.dataobj)
+        except Exception as error:  # nibabel and zlib raise a dozen types for a damaged file
+            raise BadInput(f"{path} is damaged ({error}); make it again with `{LAYOUT[item][1]}`") from error
+        uid = bytes(image.header["descrip"].tobytes()).rstrip(b"\0").decode(errors="replace")
+        return Volume(array, RAS_FROM_LPS @ image.affine, uid)
+
+    def write_json(self, item: str, text: str) -> None:
+        with self.writing(item) as path:
+            path.write_text(text)
+
+    def write_tree(self, tree: CoronaryTree) -> None:
+        self.write_json("tree", json.dumps(tree_to_dict(tree)))
+        with self.writing("tree_polydata") as path:
+            tree_polydata(tree).save(path)
+
+    def read_tree(self) -> CoronaryTree:
+        path = self.require("tree")
+        try:
+            return tree_from_dict(json.loads(path.read_text()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInput(f"{path} is not a tree ({error}); correct it or run `ccta tree` again") from error
+
+    def write_sections(self, sections: list[CrossSections]) -> None:
+        with self.writing("contours") as path:
+            sections_polydata(sections).save(path)
+
+    def read_sections(self) -> list[CrossSections]:
+        return sections_from_polydata(read_polydata(self.require("contours")), len(self.read_tree()))
+
+    def write_surface(self, surface: Surface) -> None:
+        with self.writing("surface") as path:
+            surface_polydata(surface).save(path)
+
+    def read_surface(self) -> Surface:
+        return surface_from_polydata(read_polydata(self.require("surface")))
+
+    def findings(self) -> Findings:
+        """findings.json, or empty findings before the first stage."""
+        path = self.path("findings")
+        if not path.exists():
+            return Findings()
+        try:
+            return Findings.model_validate_json(path.read_text())
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path} does not follow the schema ({str(error).splitlines()[0]}); correct it, or run the stages again") from error
+
+    def update_findings(self, **sections) -> Findings:
+        """Replaces whole sections, keeps the others."""
+        findings = Findings.model_validate({**dict(self.findings()), **sections})
+        self.write_json("findings", findings.model_dump_json(indent=1))
+        return findings
+
+    def pullback(self) -> PullbackFile:
+        return PullbackFile.model_validate_json(self.require("pullback").read_text())
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it at the end of the block. On any error the temporary file goes and `path` stays as it was."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=".partial-", suffix="".join(path.suffixes), dir=path.parent)
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be written ({error.strerror}); free some space or choose another place, then run with --resume") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StorageFailed(
+            f"{path} could not be written ({error.strerror or error}); free some space or choose another place, then run with --resume"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def tree_to_dict(tree: CoronaryTree) -> dict:
+    """tree.json: points rounded to a micrometre."""
+    return {"dominance": tree.dominance, "branches": [_branch_to_dict(branch) for branch in tree]}
+
+
+def _branch_to_dict(branch: Branch) -> dict:
+    return {
+        "name": branch.name,
+        "parent": branch.parent,
+        "parent_distance_mm": round(float(branch.parent_distance_mm), 4),
+        "points_mm": np.round(branch.points_mm, 3).tolist(),
+        "radius_mm": np.round(branch.radius_mm, 4).tolist(),
+        "segment": branch.segment.tolist(),
+    }
+
+
+def tree_from_dict(data: dict) -> CoronaryTree:
+    """The inverse of `tree_to_dict`; ValueError, KeyError or TypeError where the data is no tree."""
+    branches = (
+        Branch(np.array(b["points_mm"], float), np.array(b["radius_mm"], float), b["parent"], b["parent_distance_mm"], np.array(b["segment"], int), b["name"])
+        for b in data["branches"]
+    )
+    return CoronaryTree(tuple(branches), data["dominance"])
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
