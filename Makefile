@@ -1,0 +1,31 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each does its own set-up.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+SEED ?= 1
+VIEW ?= 1
+DEMO ?= demo
+
+.PHONY: setup demo test bench lint lock clean
+
+setup:
+	@$(PYTHON) bootstrap.py
+
+demo: setup
+	@$(BIN)/ccta demo $(DEMO) --seed $(SEED) $(if $(filter 0,$(VIEW)),--no-view,)
+
+test: setup
+	@$(PYTHON) bootstrap.py --browser
+	@$(BIN)/python -m pytest
+
+bench: setup
+	@$(BIN)/python -m tests.benchmarks.end_to_end
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+lock: setup
+	@$(BIN)/python -m uv pip compile pyproject.toml --extra dev --python-version 3.12 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+clean:
+	rm -rf .venv demo
