@@ -70,7 +70,7 @@ def frames_along(branch: Branch, step_mm: float = 0.25, smoothing_mm: float = 1.
 
     distance_mm is the arc length on the branch as given, so that it stays comparable with `Branch.point_at`.
     """
-    distance_mm = np.linspace(0, branch.length_mm, max(2, int(round(branch.length_mm / step_mm)) + 1))
+    distance_mm = np.linspace(0, branch.length_mm, max(2, round(branch.length_mm / step_mm) + 1))
     return frames_on_curve(distance_mm, smoothed_curve(branch.point_at(distance_mm), smoothing_mm))
 
 
@@ -95,7 +95,7 @@ def straightened_cpr(volume: Volume, points_mm: np.ndarray, angle_rad: float = 0
     across = np.cos(angle_rad) * frames.axis_v - np.sin(angle_rad) * frames.axis_u
     half = round(grid.half_width_mm / grid.pixel_mm)
     lateral_mm = np.arange(-half, half + 1) * grid.pixel_mm
-    depth = max(1, int(round(grid.slab_mm / grid.pixel_mm)) | 1)
+    depth = max(1, round(grid.slab_mm / grid.pixel_mm) | 1)
     cut = frames.center_mm[:, None] + lateral_mm[:, None] * axis[:, None]
     layers = [sampled(volume, cut + (k - depth // 2) * grid.pixel_mm * across[:, None]) for k in range(depth)]
     return StraightenedCpr(np.mean(layers, axis=0, dtype=np.float32), distance_mm, lateral_mm, frames.center_mm, axis)

@@ -52,7 +52,7 @@ def _fine_image(tube, grid):
     outer = tube.healthy(s) + tube.wall_mm
     along = (s > -1) & (s < tube.length_mm + 1)
     from_axis = np.hypot(lateral, z)
-    deposit = np.where((plaque_hu > 350) & (lateral > -0.3), 60.0, plaque_hu)  # calcium on one side only
+    deposit = np.where((plaque_hu > 350) & (lateral > 0), 60.0, plaque_hu)  # calcium on one side only, from which the lumen is pushed away
     image = np.where(along & (from_axis < outer), deposit, image)
     return np.where(along & (np.hypot(lateral - offset, z) < radius), tube.lumen_hu, image)
 
