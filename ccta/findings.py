@@ -152,6 +152,8 @@ class PlaqueVolumes(Value):
 
 class Plaque(PlaqueVolumes):
     vessels: dict[Vessel, PlaqueVolumes] = {}
+    segments: dict[int, PlaqueVolumes] = {}
+    """By SCCT id, only segments that have plaque."""
     stage: str = ""
     thresholds: str = "fixed: < 30, 30-130, 131-350, > 350 HU"
     segments_with_plaque: list[int] = []
@@ -214,7 +216,8 @@ class Findings(Value):
 
     schema_: Literal["1.0"] = Field("1.0", alias="schema")
     patient: Patient = Patient()
-    acquisition: Acquisition | Refused = Unavailable("no image was read")
+    acquisition: Acquisition | Refused = Unavailable("no contrast-enhanced image was read")
+    calcium_acquisition: Acquisition | Refused = Unavailable("no calcium image was read")
     quality: Quality | Refused = Unavailable("image quality was not measured")
     calcium: Calcium | Refused = Unavailable("calcium was not measured")
     tree: Tree | Refused = Unavailable("the coronary tree was not extracted")

@@ -19,10 +19,44 @@ class ReadSettings:
 class SegmentSettings:
     """Heart, aorta and coronary segmentation."""
 
+    heart_step_mm: float = 1.5  # working grid: chamber walls of 2 mm still show, and a whole chest takes seconds
+    heart_min_blood_hu: float = 180.0  # darker blood is not a coronary angiogram (SCCT asks for > 250 HU in the aorta)
+    heart_blood_fraction: float = 0.25  # blood begins a quarter of the way from muscle to the aorta: the right heart is often dimmer
+    coronary_grid_mm: float = 0.5  # isotropic working grid: near the scanner's resolution, four times fewer voxels than 0.35 mm
+    coronary_smoothing_mm: float = 0.5  # Gaussian sigma: halves the noise, takes a third of a 1.5 mm vessel's contrast
+    coronary_radii_mm: tuple[float, ...] = (0.6, 0.9, 1.3, 1.8, 2.4, 3.0)  # probed tube radii: 1.2 mm side branches to an ectatic left main
+    coronary_max_voxel_mm: float = 1.0  # larger voxels mix a 1.5-2 mm artery with its surroundings
+    coronary_min_blood_hu: float = 200.0  # SCCT 2016 asks for more than 250 HU; below 200 a distal lumen looks like muscle
+    coronary_min_cnr: float = 4.0  # (aorta - myocardium) over noise; below it noise makes tubes of its own
+    coronary_margin_mm: float = 12.0  # about the labelled heart: its border is trusted to a few millimetres only
+    coronary_outside_mm: float = 5.0  # epicardial arteries lie inside the pericardium; label error on top
+    coronary_pool_mm: float = 3.2  # a ball of this radius fits in a chamber or the aorta, not in an artery
+    coronary_label_error_mm: float = 2.5  # deeper than this inside a labelled chamber there is no artery
+    coronary_root_reach_mm: float = 40.0  # ostia lie within 25 mm of the annulus; label error on top
+    coronary_path_floor_hu: float = 0.0  # a path may cross non-calcified plaque (20-130 HU), not fat
+    coronary_tube_floor: float = 0.25  # of the aorta's HU: dimmer voxels hold no lumen axis, so tubes are not looked for
+    coronary_full_tube: float = 0.6  # tube answer of a perfect artery after the scanner's and our blur, of the aorta-fat contrast
+    coronary_good_tube: float = 0.35  # a voxel that speaks for an artery: three times what noise gives at contrast-to-noise 10
+    coronary_min_tube: float = 0.4  # mean over 5 mm of an accepted artery; veins at half the enhancement stay near 0.4
+    coronary_min_blood: float = 0.62  # of the aorta's HU, vessels wider than 2 mm: arteries lose up to a quarter distally, veins lie near a half
+    coronary_bridge_mm: float = 6.0  # a severe stenosis or motion gap that evidence behind it may bridge
+    coronary_min_branch_mm: float = 5.0  # shorter side branches are wall roughness as often as arteries
+    coronary_min_system_mm: float = 25.0  # all branches of one ostium: a right coronary that is not dominant still exceeds it
+
 
 @dataclass(frozen=True)
 class TreeSettings:
     """Centerlines and names."""
+
+    mask_grid_mm: float = 0.4  # grid on which ways through the label map are sought: the image's own resolution
+    step_mm: float = 0.5  # between centerline points: one voxel
+    smoothing_mm: float = 1.0  # Gaussian sigma along the centerline: removes voxel stairs, keeps bends of 5 mm radius to 0.1 mm
+    refinements: int = 4  # moves towards the lumen's middle; the last changes less than 0.05 mm
+    max_gap_mm: float = 5.0  # hole in the label map at a severe stenosis that is bridged
+    ostium_reach_mm: float = 5.0  # labelled arteries nearer than this to the aorta label may begin there: both labels are wrong by 1-2 mm
+    min_branch_mm: float = 4.0  # side branch beyond its parent's lumen; shorter ones are roughness of the mask
+    min_root_mm: float = 15.0  # a shorter artery from the aorta is a piece of wall or of a sinus
+    min_diameter_mm: float = 1.0  # a centerline ends where the lumen stays smaller: two voxels, nothing can be measured
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,233 @@
+"""Plaque between the lumen and the outer wall: volumes by HU class, percent atheroma volume, stage.
+
+Integration in polar coordinates on the cross-section planes. At position P = c + r (cos t u + sin t v) of plane i the volume element is
+r dr dt ds with ds = dP/di . n, the distance between planes at that place: shorter inside a bend, longer outside, so that a torus is exact.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from ccta.coordinates import sample
+from ccta.disease.high_risk import high_risk_features
+from ccta.errors import BadSettings, Refusal
+from ccta.findings import Plaque, PlaqueVolumes, Stenosis
+from ccta.model import SEGMENTS, VESSELS, CoronaryTree, CrossSections, Volume
+from ccta.settings import MeasureSettings
+
+FIXED_HU = (30.0, 130.0, 350.0)  # low attenuation < 30, fibro-fatty to 130, fibrous to 350, calcified above (CLINICAL)
+FIXED_FOR_LUMEN_HU = 350.0  # "adapted" equals "fixed" at this enhancement
+RADIAL_SAMPLES = 12
+STAGES = ("0 (none)", "1 (mild)", "2 (moderate)", "3 (severe)")
+NOISE_SMOOTHING_MM = 0.4  # about one voxel, inside plaque only: single noisy voxels are not low-attenuation plaque
+MIN_SEGMENT_MM3 = 2.0  # of plaque, for the segment to count as involved: 1 mm2 over 2 mm
+
+
+@dataclass(frozen=True)
+class BranchPlaque:
+    """Polar samples of one branch on its M planes.
+
+    hu, volume_mm3: (M, A, R), volume 0 where there is no plaque. position_mm: (M, A, R, 3). thickness_mm: (M, A) of the wall.
+    vessel_mm3: (M,) inside the outer wall. segment: (M,) SCCT ids, 0 unnamed. vessel: (M,) names, "" unknown.
+    """
+
+    sections: CrossSections
+    hu: np.ndarray
+    volume_mm3: np.ndarray
+    position_mm: np.ndarray
+    thickness_mm: np.ndarray
+    vessel_mm3: np.ndarray
+    segment: np.ndarray
+    vessel: np.ndarray
+
+
+def measure_plaque(
+    volume: Volume, tree: CoronaryTree, sections: list[CrossSections], stenoses: list[Stenosis], settings: MeasureSettings
+) -> tuple[Plaque, list[Stenosis]]:
+    """Volumes of the patient, and the stenoses with `plaque_type` and `high_risk` filled in. Raises Refusal when no plane is reliable."""
+    if not any(s.reliable.any() for s in sections):
+        raise Refusal("plaque was not measured: no reliable cross-section of any coronary artery")
+    limits_hu, printed = _thresholds(volume, sections, settings)
+    branches = [branch_plaque(volume, tree, s, sections, settings) for s in sections]
+    lesions = [_described(stenosis, branches, limits_hu) for stenosis in stenoses]
+    every = _volumes(branches, limits_hu, lambda b: np.ones(len(b.segment), bool))
+    vessels = {name: _volumes(branches, limits_hu, lambda b, n=name: b.vessel == n) for name in VESSELS if any((b.vessel == name).any() for b in branches)}
+    ids = sorted({int(i) for b in branches for i in np.unique(b.segment)} - {0})
+    segments = {i: _volumes(branches, limits_hu, lambda b, i=i: b.segment == i) for i in ids}
+    segments = {i: v for i, v in segments.items() if v.total_mm3 >= MIN_SEGMENT_MM3}
+    stage = plaque_stage(every.total_mm3, every.pav_pct)
+    return Plaque(**every.model_dump(), vessels=vessels, segments=segments, stage=stage, thresholds=printed, segments_with_plaque=sorted(segments)), lesions
+
+
+def plaque_stage(total_mm3: float, pav_pct: float) -> str:
+    """Stage by total volume (0, <= 250, <= 750, > 750 mm3) and by percent atheroma volume (0, <= 5, <= 15, > 15 %), Min 2022.
+
+    The higher of the two, with the other where they disagree.
+    """
+    by_volume = int(np.searchsorted([0, 250, 750], total_mm3))
+    by_pav = int(np.searchsorted([0, 5, 15], pav_pct))
+    if by_volume == by_pav:
+        return STAGES[by_volume]
+    rule, other, low = ("volume", "PAV", by_pav) if by_volume > by_pav else ("PAV", "volume", by_volume)
+    return f"{STAGES[max(by_volume, by_pav)]} by {rule}; {STAGES[low]} by {other}"
+
+
+def plaque_type(calcified_mm3: float, total_mm3: float) -> str:
+    """Calcified from a share of 70 %, non-calcified up to 30 %, mixed between (the split of CONFIRM, Min 2011 [check]); "" without plaque."""
+    if not total_mm3 > 0:
+        return ""
+    share = calcified_mm3 / total_mm3
+    return "calcified" if share >= 0.7 else "non-calcified" if share <= 0.3 else "mixed"
+
+
+def branch_plaque(volume: Volume, tree: CoronaryTree, own: CrossSections, sections: list[CrossSections], settings: MeasureSettings) -> BranchPlaque:
+    """Polar plaque samples of one branch. What lies in another branch's lumen, or in an earlier branch's wall, is left to that branch."""
+    full = own.wall_radius_mm - own.lumen_radius_mm
+    thickness = ndimage.median_filter(np.pad(full, ((0, 0), (1, 1)), mode="wrap"), size=3, mode="nearest")[:, 1:-1]
+    fraction = (np.arange(RADIAL_SAMPLES) + 0.5) / RADIAL_SAMPLES
+    radius = own.lumen_radius_mm[..., None] + fraction * full[..., None]
+    position = polar_positions(own, radius)
+    element = full[..., None] / RADIAL_SAMPLES * radius * (2 * np.pi / radius.shape[1]) * plane_spacing_mm(own, radius)
+    element = np.where(_is_plaque(own, thickness, settings)[..., None], element, 0.0)
+    found = element > 0
+    others = [s for s in sections if s.branch != own.branch]
+    element[found] *= ~inside_others(position[found], own.branch, others)
+    border = np.minimum(settings.plaque_border_mm, full / 2)[..., None]
+    hu = np.zeros_like(radius)
+    inner = np.clip(radius, own.lumen_radius_mm[..., None] + border, own.wall_radius_mm[..., None] - border)
+    hu[found] = sample(volume, polar_positions(own, inner)[found])
+    outside_parent = ~inside_others(own.center_mm, own.branch, others)
+    counted = own.reliable & (_outer_diameter_mm(own) >= settings.plaque_min_vessel_mm) & outside_parent
+    vessel_mm3 = np.where(counted, own.wall_area_mm2 * plane_spacing_mm(own, np.zeros((len(own), 1, 1)))[:, 0, 0], 0.0)
+    segment, vessel = _names(tree, own)
+    return BranchPlaque(own, _denoised(hu, element, own), element, position, thickness, vessel_mm3, segment, vessel)
+
+
+def polar_positions(sections: CrossSections, radius_mm: np.ndarray) -> np.ndarray:
+    """(M, A, R) polar radii -> (M, A, R, 3) patient positions, mm."""
+    angle = 2 * np.pi * np.arange(radius_mm.shape[1]) / radius_mm.shape[1]
+    offset = np.cos(angle)[:, None] * sections.axis_u[:, None] + np.sin(angle)[:, None] * sections.axis_v[:, None]
+    return sections.center_mm[:, None, None] + radius_mm[..., None] * offset[:, :, None]
+
+
+def plane_spacing_mm(sections: CrossSections, radius_mm: np.ndarray) -> np.ndarray:
+    """(M, A, R) length of vessel that a plane stands for at each polar place: dP/di . n; half of it on the first and last plane."""
+    angle = 2 * np.pi * np.arange(radius_mm.shape[1]) / radius_mm.shape[1]
+    along, turn_u, turn_v = (
+        np.einsum("ij,ij->i", np.gradient(array, axis=0), sections.normal) for array in (sections.center_mm, sections.axis_u, sections.axis_v)
+    )
+    turn = np.cos(angle) * turn_u[:, None] + np.sin(angle) * turn_v[:, None]
+    spacing = np.maximum(along[:, None, None] + radius_mm * turn[..., None], 0.0)
+    spacing[[0, -1]] /= 2
+    return spacing
+
+
+def inside_others(points_mm: np.ndarray, branch: int, others: list[CrossSections]) -> np.ndarray:
+    """(N, 3) -> (N,) True inside another branch's lumen, or inside the outer wall of an earlier branch (which then owns the place)."""
+    inside = np.zeros(len(points_mm), bool)
+    for other in others:
+        contour = other.wall_radius_mm if other.branch < branch else other.lumen_radius_mm
+        distance, plane = cKDTree(other.center_mm).query(points_mm, distance_upper_bound=float(contour.max()) + 1.0)
+        near = np.flatnonzero(np.isfinite(distance) & ~inside)
+        index = plane[near]
+        offset = points_mm[near] - other.center_mm[index]
+        x, y, z = (np.einsum("ij,ij->i", offset, axis[index]) for axis in (other.axis_u, other.axis_v, other.normal))
+        count = contour.shape[1]
+        angle = np.round(np.arctan2(y, x) * count / (2 * np.pi)).astype(int) % count
+        step = np.median(np.diff(other.distance_mm))
+        inside[near] = (np.hypot(x, y) < contour[index, angle]) & (np.abs(z) <= step)
+    return inside
+
+
+def _is_plaque(own: CrossSections, thickness: np.ndarray, settings: MeasureSettings) -> np.ndarray:
+    """(M, A) rays through plaque: thicker than normal wall, on planes with enough of it, for a long enough stretch, in a large enough vessel."""
+    thick = thickness > settings.plaque_normal_wall_mm
+    middle = (own.wall_radius_mm + own.lumen_radius_mm) / 2
+    area = (2 * np.pi / thick.shape[1]) * np.sum(np.where(thick, middle * thickness, 0.0), axis=1)
+    plane = (area >= settings.plaque_min_area_mm2) & own.reliable & (_outer_diameter_mm(own) >= settings.plaque_min_vessel_mm)
+    count = max(1, int(np.ceil(settings.plaque_min_length_mm / np.median(np.diff(own.distance_mm)))))
+    plane = ndimage.binary_opening(np.pad(plane, count, mode="edge"), np.ones(count, bool))[count:-count]
+    return thick & plane[:, None]
+
+
+def _outer_diameter_mm(sections: CrossSections) -> np.ndarray:
+    return 2 * np.sqrt(sections.wall_area_mm2 / np.pi)
+
+
+def _denoised(hu: np.ndarray, element: np.ndarray, own: CrossSections) -> np.ndarray:
+    """HU averaged over about one voxel among plaque samples only, so that neither lumen nor fat leaks in."""
+    inside = (element > 0).astype(float)
+    if not inside.any():
+        return hu
+    full = own.wall_radius_mm - own.lumen_radius_mm
+    arc = np.mean(own.wall_radius_mm + own.lumen_radius_mm) * np.pi / hu.shape[1]
+    steps_mm = np.array([np.median(np.diff(own.distance_mm)), arc, max(float(np.mean(full[inside[..., 0] > 0])) / RADIAL_SAMPLES, 1e-3)])
+    sigma, mode = NOISE_SMOOTHING_MM / steps_mm, ("nearest", "wrap", "nearest")
+    weight = ndimage.gaussian_filter(inside, sigma, mode=mode)
+    return ndimage.gaussian_filter(hu * inside, sigma, mode=mode) / np.maximum(weight, 1e-9)
+
+
+def _names(tree: CoronaryTree, own: CrossSections) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) segment id and vessel of each plane; an unnamed stretch belongs to the vessel of its nearest named point, or of its parent."""
+    branch = tree.branches[own.branch]
+    nearest = np.abs(branch.distance_mm[None] - own.distance_mm[:, None]).argmin(axis=1)
+    segment = branch.segment[nearest]
+    named = np.flatnonzero(branch.segment)
+    if len(named):
+        closest = named[np.abs(branch.distance_mm[named][None] - own.distance_mm[:, None]).argmin(axis=1)]
+        return segment, np.array([SEGMENTS[int(i)][1] for i in branch.segment[closest]])
+    parent, place = branch.parent, branch.parent_distance_mm
+    while parent is not None:
+        above = tree.branches[parent]
+        if above.segment_at(place):
+            return segment, np.full(len(own), SEGMENTS[above.segment_at(place)][1])
+        parent, place = above.parent, above.parent_distance_mm
+    return segment, np.full(len(own), "", dtype="<U3")
+
+
+def _thresholds(volume: Volume, sections: list[CrossSections], settings: MeasureSettings) -> tuple[np.ndarray, str]:
+    """The three HU limits and how the report prints them."""
+    if settings.plaque_thresholds == "fixed":
+        limits, origin = np.array(FIXED_HU), "fixed"
+    elif settings.plaque_thresholds == "adapted":
+        centers = np.vstack([s.center_mm[s.reliable] for s in sections])
+        lumen_hu = float(np.median(sample(volume, centers)))
+        limits, origin = np.array(FIXED_HU) * max(lumen_hu, 1.0) / FIXED_FOR_LUMEN_HU, f"adapted to a lumen of {lumen_hu:.0f} HU"
+    else:
+        raise BadSettings(f'plaque_thresholds is "{settings.plaque_thresholds}"; it may be "fixed" or "adapted"')
+    low, middle, high = (f"{x:.0f}" for x in limits)
+    return limits, f"{origin}: < {low}, {low}-{middle}, {middle}-{high}, > {high} HU"
+
+
+def _volumes(branches: list[BranchPlaque], limits_hu: np.ndarray, chosen) -> PlaqueVolumes:
+    """Summed over the planes that `chosen` picks, a function of a BranchPlaque that gives (M,) truth values."""
+    parts, vessel = np.zeros(4), 0.0
+    for branch in branches:
+        planes = chosen(branch)
+        parts += class_volumes_mm3(branch, planes, limits_hu)
+        vessel += branch.vessel_mm3[planes].sum()
+    total = float(parts.sum())
+    pav = 100 * total / vessel if vessel > 0 else 0.0
+    values = {"total_mm3": total, "calcified_mm3": parts[3], "noncalcified_mm3": parts[:3].sum(), "low_attenuation_mm3": parts[0], "pav_pct": pav}
+    return PlaqueVolumes(**{key: round(float(value), 3) for key, value in values.items()})
+
+
+def class_volumes_mm3(branch: BranchPlaque, planes: np.ndarray, limits_hu: np.ndarray) -> np.ndarray:
+    """(4,) low attenuation, fibro-fatty, fibrous, calcified, mm3, on the planes (M,) where True."""
+    kind = np.searchsorted(limits_hu, branch.hu[planes].ravel())
+    return np.bincount(kind, weights=branch.volume_mm3[planes].ravel(), minlength=4)
+
+
+def _described(stenosis: Stenosis, branches: list[BranchPlaque], limits_hu: np.ndarray) -> Stenosis:
+    """The stenosis with its plaque's type and high-risk features."""
+    branch = next((b for b in branches if b.sections.branch == stenosis.branch), None)
+    if branch is None:
+        return stenosis
+    place = branch.sections.distance_mm
+    planes = (place >= stenosis.entry_mm) & (place <= stenosis.exit_mm)
+    parts = class_volumes_mm3(branch, planes, limits_hu)
+    kind = plaque_type(float(parts[3]), float(parts.sum()))
+    features = high_risk_features(branch, planes, limits_hu) if kind else []
+    return stenosis.model_copy(update={"plaque_type": kind, "high_risk": features})
