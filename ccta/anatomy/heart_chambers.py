@@ -1,0 +1,153 @@
+"""Blood pools of the heart: a watershed of the distance transform whose seeds are named by where they lie about the aortic root and the LV.
+
+Grids: axis 0 to the Left, 1 to Posterior, 2 to Superior, isotropic `step_mm`. Boxes of relative position are taken from normal anatomy in
+supine patients; they only have to hold the deepest point of a chamber, the borders come from the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from skimage.feature import peak_local_max
+from skimage.graph import route_through_array
+from skimage.segmentation import watershed
+
+from ccta.anatomy.heart_aorta import Tube
+from ccta.errors import Refusal
+from ccta.model import HEART_LABELS
+
+OTHER = 99  # blood that is not the heart's: veins, descending aorta, bone
+MUSCLE_HU = (30.0, 170.0)  # myocardium in arterial phase 80-130 HU, with partial volume and noise
+
+
+@dataclass(frozen=True, eq=False)
+class Pools:
+    """The blood on a patient grid: hu, blood (mask), depth_mm to its edge, and its peaks (P, 3) index."""
+
+    hu: np.ndarray
+    blood: np.ndarray
+    depth_mm: np.ndarray
+    peaks: np.ndarray
+    step_mm: float
+
+
+def find_pools(hu: np.ndarray, blood: np.ndarray, contrast_hu: float, step_mm: float) -> Pools:
+    """Depth and peaks of the blood mask; thin dark walls between two pools (black top-hat over 7.5 mm) count as an edge."""
+    ball = ndimage.iterate_structure(ndimage.generate_binary_structure(3, 1), 2)
+    wall, _ = ndimage.label(blood & (ndimage.grey_closing(hu, footprint=ball) - hu > 0.2 * contrast_hu))
+    large = np.bincount(wall.ravel()) * step_mm**3 > 300
+    large[0] = False
+    depth = ndimage.distance_transform_edt(blood & ~large[wall]) * step_mm
+    depth = (ndimage.gaussian_filter(depth, 1.0) * blood).astype(np.float32)
+    peaks = peak_local_max(depth, min_distance=max(1, round(7 / step_mm)), threshold_abs=5.0, exclude_border=False)
+    return Pools(hu, blood, depth, peaks, step_mm)
+
+
+def left_ventricle(pools: Pools, aorta: Tube) -> int:
+    """Index of the peak of the LV: below the aorta, the pool with the most muscle 3 to 9 mm outside it. Raises Refusal."""
+    seeds = np.zeros(pools.blood.shape, np.int32)
+    seeds[tuple(pools.peaks.T)] = np.arange(1, len(pools.peaks) + 1)
+    basin = watershed(-pools.depth_mm, seeds, mask=pools.blood)
+    outside, nearest = ndimage.distance_transform_edt(basin == 0, return_indices=True)
+    shell = (outside * pools.step_mm > 3) & (outside * pools.step_mm < 9)
+    owner = basin[tuple(nearest[:, shell])]
+    muscle = (pools.hu[shell] > MUSCLE_HU[0]) & (pools.hu[shell] < MUSCLE_HU[1])
+    count = np.bincount(owner, minlength=len(pools.peaks) + 1)
+    hits = np.bincount(owner, muscle, minlength=len(pools.peaks) + 1)
+    volume_ml = np.bincount(basin.ravel(), minlength=len(pools.peaks) + 1) * pools.step_mm**3 / 1000
+    offset = (pools.peaks - aorta.top) * pools.step_mm
+    allowed = (offset[:, 2] < -15) & (offset[:, 0] > -20) & (np.linalg.norm(offset, axis=1) < 150) & (volume_ml[1:] > 10)
+    score = np.where(allowed, hits[1:] ** 2 / np.maximum(count[1:], 1), 0)
+    if len(score) == 0 or not score.max() > 0:
+        raise Refusal("no left ventricle was found below the aorta: no large enhanced pool has a muscular wall; the scan must hold the whole heart")
+    return int(np.argmax(score))
+
+
+def aortic_valve(pools: Pools, aorta: Tube, lv_peak: np.ndarray) -> np.ndarray:
+    """(3,) index of the valve: 4 mm above the narrowest place on the widest way from the ascending aorta into the LV. Raises Refusal."""
+    cost = 1 / np.maximum(pools.depth_mm[::2, ::2, ::2], 0.05) ** 3  # every other voxel is enough for a way 10 mm wide
+    start, end = (np.minimum(np.rint(at / 2).astype(int), np.array(cost.shape) - 1) for at in (aorta.top, lv_peak))
+    way = 2 * np.array(route_through_array(cost, start, end, geometric=True)[0])
+    depth = pools.depth_mm[tuple(way.T)]
+    below = way[:, 2] < aorta.top[2] - 8 / pools.step_mm
+    if not below.any() or depth.min() < 2:
+        raise Refusal("the aorta does not open into the left ventricle in this image: the aortic valve is outside it or hidden by an artefact")
+    neck = np.argmin(np.where(below & (np.linalg.norm(way - lv_peak, axis=1) * pools.step_mm > 12), depth, np.inf))
+    return way[max(0, neck - round(4 / (2 * pools.step_mm)))].astype(float)
+
+
+def _axis(aorta: Tube, pools: Pools, top_only: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Index of the tube's axis in the blood; `top_only`: its upper half, since the lower end may be the outflow tract."""
+    keep = aorta.slice >= (aorta.slice[len(aorta.slice) // 2] if top_only else 0)
+    at = (*np.rint(aorta.center[keep]).astype(int).T, aorta.slice[keep])
+    inside = pools.blood[at]
+    return tuple(a[inside] for a in at)
+
+
+def name_peaks(pools: Pools, lv: int, valve: np.ndarray) -> np.ndarray:
+    """(P,) label of each peak that is certain, 0 where the flood from its neighbours has to decide."""
+    left, posterior, superior = ((pools.peaks - valve) * pools.step_mm).T
+    towards_rv = 0.6 * left - 0.8 * posterior  # the tricuspid valve faces left and anterior
+    depth = pools.depth_mm[tuple(pools.peaks.T)]
+    rules = {
+        OTHER: (superior > 22) & (left < -18) & (posterior > -15),  # SVC and right pulmonary veins
+        "rv": (towards_rv > 14) & (superior < 4) & (posterior < 0) & (superior > -90) & (left < 70) & (posterior > -75),
+        "ra": (towards_rv < 0) & (left < -9) & (left > -70) & (superior < 18) & (superior > -65) & (np.abs(posterior) < 30),
+        "pulmonary_artery": (superior > 16) & (superior < 75) & (left > 6) & (left < 55) & (posterior > -45) & (posterior < 15),
+        "la": (posterior > 15) & (posterior < 60) & (np.abs(left) < 40) & (superior < 22) & (superior > -35) & (depth > 8),
+    }
+    label = np.zeros(len(pools.peaks), int)
+    for name, rule in rules.items():
+        label[rule] = HEART_LABELS.get(name, OTHER)
+    far = (posterior > 62) | (posterior < -85) | (np.abs(left - 10) > 95) | (superior < -100) | (superior > 75)
+    label[far | ((posterior > 40) & (label == 0))] = OTHER
+    behind = (superior > 28) & (posterior >= 15) & (posterior < 50) & (np.abs(left) < 30)  # right pulmonary artery behind the aorta
+    label[behind] = HEART_LABELS["pulmonary_artery"]
+    label[lv] = HEART_LABELS["lv"]
+    return label
+
+
+def chambers(pools: Pools, aorta: Tube, others: list[Tube], lv: int, valve: np.ndarray) -> np.ndarray:
+    """uint8 label map of the blood pools: HEART_LABELS without myocardium and heart; other blood is OTHER."""
+    seeds = np.zeros(pools.blood.shape, np.int32)
+    names = name_peaks(pools, lv, valve)
+    seeds[tuple(pools.peaks[names > 0].T)] = names[names > 0]
+    for tube in others:
+        left, posterior = (tube.center.mean(axis=0) - valve[:2]) * pools.step_mm
+        if posterior > 40 or (left < -15 and tube.slice.mean() > valve[2]):  # descending aorta, superior vena cava
+            seeds[_axis(tube, pools, top_only=False)] = OTHER
+    near_axis = np.zeros(pools.blood.shape, bool)
+    above = aorta.slice > valve[2] + 8 / pools.step_mm
+    at = tuple(a for a in (*np.rint(aorta.center[above]).astype(int).T, aorta.slice[above]))
+    near_axis[at] = True
+    reach = ndimage.distance_transform_edt(~near_axis) * pools.step_mm < 7
+    seeds[reach & pools.blood] = HEART_LABELS["aorta"]
+    flooded = watershed(-pools.depth_mm, seeds, mask=pools.blood).astype(np.uint8)
+    return _without_vessels(flooded, aorta, pools.step_mm)
+
+
+def _without_vessels(labels: np.ndarray, aorta: Tube, step_mm: float) -> np.ndarray:
+    """Each chamber as its largest piece after an opening (pulmonary veins, lung vessels go to OTHER); the aorta only about its own axis."""
+    out = np.where(labels > 0, OTHER, 0).astype(np.uint8)
+    for name, radius_mm in {"lv": 2.5, "rv": 2.5, "ra": 2.5, "la": 5.0, "pulmonary_artery": 4.0, "aorta": 4.0}.items():
+        mask = labels == HEART_LABELS[name]
+        if name == "aorta":
+            mask = mask & _near_axis(aorta, mask.shape, step_mm)
+        core, count = ndimage.label(ndimage.distance_transform_edt(mask) * step_mm > radius_mm)
+        if count:
+            core = core == 1 + np.argmax(np.bincount(core.ravel())[1:])
+            out[mask & (ndimage.distance_transform_edt(~core) * step_mm <= radius_mm + step_mm)] = HEART_LABELS[name]
+    return out
+
+
+def _near_axis(aorta: Tube, shape, step_mm: float) -> np.ndarray:
+    """Mask of the places within 1.6 radii (at least 24 mm) of the tube's axis on its slices, and below it about its lowest centre."""
+    mask = np.zeros(shape, bool)
+    x, y = np.ogrid[: shape[0], : shape[1]]
+    reach = np.maximum(24.0, 1.6 * np.median(aorta.radius_mm)) / step_mm
+    for k in range(int(aorta.slice[-1]) + 1):
+        i, j = aorta.center[max(0, k - int(aorta.slice[0]))]
+        mask[..., k] = (x - i) ** 2 + (y - j) ** 2 <= reach**2
+    return mask
