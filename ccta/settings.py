@@ -84,6 +84,11 @@ class MeasureSettings:
 class CalciumSettings:
     """Calcium scoring on a non-contrast series."""
 
+    threshold_hu: float = 0.0  # 0: 130 HU at 120 kVp, adapted to the tube voltage by published thresholds
+    reach_mm: float = 6.0  # from the artery's wall: breathing and phase move the heart by some mm between the calcium scan and the CCTA
+    mass_mg_per_hu_mm3: float = 0.001  # typical of 120 kVp; the scanner's own factor comes from its calibration phantom
+    mass_calibration: str = "uncalibrated"  # name the phantom here when the factor above was measured
+
 
 @dataclass(frozen=True)
 class FlowSettings:

@@ -1,0 +1,97 @@
+"""Coronary arteries in a contrast CT: tubes of arterial brightness that can be followed from the aortic root. Image-driven, no learning.
+
+Enhancement gives the level of blood, optimally oriented flux the tubes, a minimal path from the root's wall the arteries; a threshold half-way between
+the local lumen and its surroundings gives the label.
+"""
+
+import numpy as np
+from scipy import ndimage
+
+from ccta.anatomy.coronaries_growth import Evidence, advance, find_branches
+from ccta.anatomy.coronaries_paint import paint
+from ccta.anatomy.ostia import Blood, aortic_blood, aortic_root, artery_systems
+from ccta.anatomy.vesselness import tube_contrast
+from ccta.coordinates import cropped, resampled, resampled_like
+from ccta.errors import BadInput, Refusal
+from ccta.model import HEART_LABELS, Volume
+from ccta.settings import SegmentSettings
+
+FAT_HU = -100.0  # pericardial fat (-195..-45 HU): below it nothing matters to a coronary artery
+TISSUE_HU = 100.0  # myocardium in the arterial phase, the brightest surroundings of an artery
+
+
+def segment_coronaries(volume: Volume, heart: Volume, settings: SegmentSettings) -> Volume:
+    """CORONARY_LABELS (uint8) on the volume's grid from HU and heart labels on the same grid.
+
+    Raises Refusal where the voxels are too large, the blood too dim, the noise too high, or no artery can be followed from the aortic root.
+    """
+    if volume.array.shape != heart.array.shape:
+        raise BadInput(f"the heart labels {heart.array.shape} and the image {volume.array.shape} differ in shape; segment the heart on this image")
+    _refuse_large_voxels(volume, settings)
+    blood = aortic_blood(volume, heart)
+    _refuse_poor_contrast(blood, settings)
+    evidence, affine = gather_evidence(volume, heart, blood, settings)
+    front = advance(evidence, settings.coronary_good_tube, settings.coronary_bridge_mm)
+    branches = artery_systems(find_branches(evidence, front, settings), evidence, settings)
+    if not branches:
+        causes = "the coronary arteries are not in the image, not filled, or the aorta label is wrong"
+        raise Refusal(f"no artery could be followed from the aortic root: {causes}; check heart.nii.gz")
+    return paint(volume, evidence, affine, branches, blood)
+
+
+def gather_evidence(volume: Volume, heart: Volume, blood: Blood, settings: SegmentSettings) -> tuple[Evidence, np.ndarray]:
+    """(evidence, affine of its grid): everything on an isotropic grid about the heart."""
+    low, high = _heart_box(heart, settings.coronary_margin_mm)
+    grid = resampled(cropped(volume, low, high), settings.coronary_grid_mm)
+    labels = resampled_like(heart, grid, order=0).array
+    image = np.clip(grid.array, FAT_HU, blood.mean_hu + 2 * blood.sd_hu)
+    smooth = ndimage.gaussian_filter(image, settings.coronary_smoothing_mm / settings.coronary_grid_mm)
+    pools = blood_pools(smooth, labels, blood, settings)
+    source = aortic_root(pools, labels, settings.coronary_grid_mm, settings.coronary_root_reach_mm)
+    region = ndimage.distance_transform_edt(labels == 0, sampling=settings.coronary_grid_mm) < settings.coronary_outside_mm
+    allowed = (smooth > settings.coronary_path_floor_hu) & region & ~pools
+    bright = allowed & (smooth > settings.coronary_tube_floor * blood.mean_hu)
+    contrast, radius = tube_contrast(image, settings.coronary_grid_mm, settings.coronary_radii_mm, bright)
+    tube = np.minimum(contrast / (settings.coronary_full_tube * (blood.mean_hu - FAT_HU)), 1.0)
+    return Evidence(smooth, tube, radius, allowed | source, source, settings.coronary_grid_mm, blood.mean_hu), grid.affine
+
+
+def blood_pools(image_hu: np.ndarray, labels: np.ndarray, blood: Blood, settings: SegmentSettings) -> np.ndarray:
+    """Bright blood in which a ball wider than any coronary artery fits (an opening), and the depth of the labelled chambers."""
+    bright = image_hu > 0.5 * (blood.mean_hu + TISSUE_HU)
+    spacing, reach = settings.coronary_grid_mm, settings.coronary_pool_mm
+    core = ndimage.distance_transform_edt(bright, sampling=spacing) > reach
+    opened = ndimage.distance_transform_edt(~core, sampling=spacing) <= reach
+    chambers = np.isin(labels, [HEART_LABELS[name] for name in ("lv", "rv", "la", "ra", "aorta", "pulmonary_artery")])
+    return opened | (ndimage.distance_transform_edt(chambers, sampling=spacing) > settings.coronary_label_error_mm)
+
+
+def _refuse_large_voxels(volume: Volume, settings: SegmentSettings) -> None:
+    largest = float(volume.spacing_mm.max())
+    if largest > settings.coronary_max_voxel_mm:
+        limit = f"at most {settings.coronary_max_voxel_mm:.1f} mm"
+        raise Refusal(f"voxels of {largest:.2f} mm are too large for coronary arteries of 1.5-4 mm ({limit}); send the thin-slice series")
+
+
+def _refuse_poor_contrast(blood: Blood, settings: SegmentSettings) -> None:
+    if blood.mean_hu < settings.coronary_min_blood_hu:
+        raise Refusal(
+            f"the aorta has {blood.mean_hu:.0f} HU, less than the {settings.coronary_min_blood_hu:.0f} HU that coronary arteries need; "
+            "choose the contrast-enhanced arterial series"
+        )
+    ratio = (blood.mean_hu - TISSUE_HU) / max(blood.sd_hu, 1e-3)
+    if ratio < settings.coronary_min_cnr:
+        raise Refusal(
+            f"noise of {blood.sd_hu:.0f} HU at {blood.mean_hu:.0f} HU in the aorta leaves a contrast-to-noise ratio of {ratio:.1f} "
+            f"(at least {settings.coronary_min_cnr:.0f}); reconstruct with a smoother kernel or iterative reconstruction"
+        )
+
+
+def _heart_box(heart: Volume, margin_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Index bounds of the heart (chambers and pericardium, not the whole aorta) with a margin."""
+    inside = (heart.array > 0) & ~np.isin(heart.array, [HEART_LABELS["aorta"], HEART_LABELS["pulmonary_artery"]])
+    if not inside.any():
+        raise Refusal("the heart labels hold an aorta but no heart; correct heart.nii.gz")
+    bounds = [np.flatnonzero(inside.any(axis=tuple(b for b in range(3) if b != a)))[[0, -1]] for a in range(3)]
+    margin = np.ceil(margin_mm / heart.spacing_mm).astype(int)
+    return np.array([b[0] for b in bounds]) - margin, np.array([b[1] for b in bounds]) + margin + 1

@@ -1,0 +1,73 @@
+"""From paths to labels: a local threshold about each path, on the image's own grid."""
+
+import numpy as np
+from scipy import ndimage
+
+from ccta.anatomy.coronaries_growth import Evidence
+from ccta.anatomy.ostia import Blood
+from ccta.coordinates import cropped, resampled_like, to_index
+from ccta.model import CORONARY_LABELS, Volume
+
+
+def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list[np.ndarray], blood: Blood) -> Volume:
+    """Lumen: above the middle between the path's level and its surroundings, near the path. Calcified: well above the blood, near the path."""
+    along = np.vstack(branches)
+    along = along[~evidence.source[tuple(along.T)]]
+    low = np.maximum(along.min(axis=0) - 12, 0)
+    box = tuple(slice(a, b + 13) for a, b in zip(low, along.max(axis=0), strict=True))
+    local = affine.copy()
+    local[:3, 3] += affine[:3, :3] @ low
+    threshold, room = local_threshold(evidence, box, along - low)
+    ends = to_index((np.array([[0, 0, 0], threshold.shape]) @ local[:3, :3].T) + local[:3, 3], volume.affine)
+    first, last = np.floor(ends.min(axis=0)).astype(int), np.ceil(ends.max(axis=0)).astype(int)
+    part = cropped(volume, first, last)
+    limit = resampled_like(Volume(threshold, local), part, outside=1e4).array
+    near = resampled_like(Volume(room, local), part, outside=-10.0).array
+    pools = resampled_like(Volume(evidence.source[box].astype(np.uint8), local), part, order=0).array > 0
+    calcium_hu = blood.mean_hu + max(100.0, 4 * blood.sd_hu)
+    smooth = ndimage.gaussian_filter(part.array.astype(np.float32), 0.35 / part.spacing_mm)
+    lumen = (smooth > limit) & (near > 0) & ~pools
+    calcified = (smooth > calcium_hu) & (near > -1.0) & ~pools
+    label = np.where(calcified, CORONARY_LABELS["calcified"], np.where(lumen, CORONARY_LABELS["lumen"], 0)).astype(np.uint8)
+    out = np.zeros(volume.array.shape, np.uint8)
+    start = np.clip(first, 0, volume.array.shape)
+    out[tuple(slice(a, a + n) for a, n in zip(start, label.shape, strict=True))] = _connected(label, part, along - low, local)
+    return volume.with_array(out)
+
+
+def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(threshold HU, room mm), float32, within a box of the grid; `along` (N, 3) are path voxels in it.
+
+    Each voxel belongs to its nearest path voxel. room: how far inside the largest believable lumen it lies (negative outside).
+    """
+    image, spacing = evidence.image_hu[box], evidence.spacing_mm
+    path = np.zeros(image.shape, bool)
+    path[tuple(along.T)] = True
+    away, nearest = ndimage.distance_transform_edt(~path, sampling=spacing, return_indices=True)
+    level = np.where(path, ndimage.maximum_filter(image, 3), 0).astype(np.float32)
+    radius = np.where(path, np.maximum(evidence.radius_mm[box], 0.6), 0).astype(np.float32)
+    level, radius = (_along_mean(values, path, 3.0 / spacing) for values in (level, radius))
+    radius = radius[tuple(nearest)]
+    ring = (away > radius + 0.8) & (away < radius + 2.2)
+    weight = np.maximum(ndimage.gaussian_filter(ring.astype(np.float32), 1.5 / spacing), 1e-3)
+    around = ndimage.gaussian_filter(np.where(ring, image, 0), 1.5 / spacing) / weight
+    around = np.clip(around, -100, 0.5 * level.max())
+    threshold = ndimage.gaussian_filter((0.5 * (level + around))[tuple(nearest)], 0.5 / spacing)
+    return threshold.astype(np.float32), (1.4 * radius + 0.6 - away).astype(np.float32)
+
+
+def _along_mean(values: np.ndarray, path: np.ndarray, sigma: float) -> np.ndarray:
+    """Mean over neighbouring path voxels with Gaussian weights, on the path; zero elsewhere."""
+    weight = ndimage.gaussian_filter(path.astype(np.float32), sigma)
+    return np.where(path, ndimage.gaussian_filter(values, sigma) / np.maximum(weight, 1e-6), 0).astype(np.float32)
+
+
+def _connected(label: np.ndarray, part: Volume, along: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Only the pieces that hold a path voxel."""
+    pieces, count = ndimage.label(label > 0, np.ones((3, 3, 3)))
+    index = np.round(to_index(along @ affine[:3, :3].T + affine[:3, 3], part.affine)).astype(int)
+    inside = ((index >= 0) & (index < label.shape)).all(axis=1)
+    keep = np.zeros(count + 1, bool)
+    keep[pieces[tuple(index[inside].T)]] = True
+    keep[0] = False
+    return np.where(keep[pieces], label, 0).astype(np.uint8)
