@@ -1,0 +1,166 @@
+"""Reduced-order model: steady flow through a coronary tree with measured areas and resistance outlets. SI, numba.
+
+Branches are cut into pieces where others leave. Unknown per piece is its flow Q; along it the total pressure P = p + rho/2 (Q/A)^2 falls by
+linear Q + quadratic Q|Q| (losses.py). At a bifurcation P is common up to the junction loss and flow is conserved; an ostium has P = aortic pressure (the
+aorta is wide: blood there is slow); an outlet has p = P_v + R Q. Newton's step is exact elimination from the outlets to the ostium and back, O(pieces).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from ccta.errors import SolverFailed
+from ccta.model import CoronaryTree
+from ccta.units import mm_to_m
+from cfd import losses
+from cfd.losses import junction_coefficient_1_m4
+from cfd.physiology import Physiology
+from cfd.profiles import Profile
+
+TOLERANCE = 1e-12
+MOST_STEPS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """The tree cut at its bifurcations, (P,) each, parents before children.
+
+    branch; first, last: station range (inclusive) on the branch's profile; parent: piece or -1 at an ostium; outlet: branch whose end this is, or -1.
+    """
+
+    branch: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    parent: np.ndarray
+    outlet: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Per branch, on the stations of its profile: (N,) flow_m3_s and mean static pressure_pa. outlet_flow_m3_s: (B,)."""
+
+    flow_m3_s: list[np.ndarray]
+    pressure_pa: list[np.ndarray]
+    outlet_flow_m3_s: np.ndarray
+    inlet_flow_m3_s: np.ndarray
+    """(B,): what enters at each ostium, 0 for a branch without one."""
+
+
+def cut_at_bifurcations(tree: CoronaryTree, profiles: Sequence[Profile]) -> Pieces:
+    """Pieces of all branches. A child attaches to the piece of its parent that ends where the child begins."""
+    rows, piece_ending = [], {}
+    for index, branch in enumerate(tree):
+        end = len(profiles[index].distance_m) - 1
+        cuts = sorted({_cut(profiles[index], tree.branches[child].parent_distance_mm) for child in tree.children(index)})
+        parent = -1 if branch.parent is None else piece_ending[branch.parent, _cut(profiles[branch.parent], branch.parent_distance_mm)]
+        for first, last in zip([0, *cuts], [*cuts, end], strict=True):
+            rows.append((index, first, last, parent, index if last == end else -1))
+            parent = len(rows) - 1
+            piece_ending[index, last] = parent
+    return Pieces(*np.array(rows, np.int64).T)
+
+
+def _cut(profile: Profile, position_mm: float) -> int:
+    """Station nearest to a distance, never the first or the last."""
+    return int(np.clip(np.argmin(np.abs(profile.distance_m - mm_to_m(position_mm))), 1, len(profile.distance_m) - 2))
+
+
+def solve_network(tree: CoronaryTree, profiles: Sequence[Profile], resistance_pa_s_m3: np.ndarray, physiology: Physiology) -> Solution:
+    """Steady solution. resistance_pa_s_m3: (B,) of each branch's end. SolverFailed if the flows do not settle."""
+    return solve_pieces(cut_at_bifurcations(tree, profiles), profiles, resistance_pa_s_m3, physiology)
+
+
+def solve_pieces(pieces: Pieces, profiles: Sequence[Profile], resistance_pa_s_m3: np.ndarray, physiology: Physiology) -> Solution:
+    """`solve_network` for a tree that is cut already (one cut serves many samples)."""
+    blood = physiology.viscosity_pa_s, physiology.density_kg_m3
+    along = [branch_losses(profile, *blood) for profile in profiles]
+    linear = np.array([along[b][0][j] - along[b][0][i] for b, i, j in zip(pieces.branch, pieces.first, pieces.last, strict=True)])
+    quadratic = np.array([along[b][1][j] - along[b][1][i] for b, i, j in zip(pieces.branch, pieces.first, pieces.last, strict=True)])
+    area_in, area_out = _end_areas(pieces, profiles)
+    ends = np.where(pieces.outlet >= 0, resistance_pa_s_m3[pieces.outlet], 0.0)
+    pressures = physiology.aortic_pressure_pa, physiology.distal_pressure_pa
+    flow, start, steps = _solve(pieces.parent, linear, quadratic, area_in, area_out, ends, *pressures, physiology.density_kg_m3, losses.JUNCTION_LOSS)
+    if steps < 0:
+        raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
+    return _along_branches(pieces, profiles, along, (flow, start), physiology.density_kg_m3)
+
+
+def branch_losses(profile: Profile, viscosity_pa_s: float, density_kg_m3: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative (linear, quadratic) loss coefficients along a branch, (N,) each; none inside the parent's lumen."""
+    resistance = losses.viscous_resistance_pa_s_m3(profile.distance_m, profile.area_m2, viscosity_pa_s)
+    expansion = 0.5 * density_kg_m3 * losses.expansion_coefficient_1_m4(profile.area_m2, losses.EXPANSION_LOSS)
+    return np.maximum(resistance - profile.at(resistance, profile.start_m), 0.0), expansion
+
+
+def _end_areas(pieces, profiles):
+    """Areas at the proximal and distal end of each piece, (P,) each, taken one radius away from the bifurcation."""
+    area_in, area_out = np.empty(len(pieces.branch)), np.empty(len(pieces.branch))
+    for k, (b, i, j) in enumerate(zip(pieces.branch, pieces.first, pieces.last, strict=True)):
+        s, area = profiles[b].distance_m, profiles[b].area_m2
+        area_in[k] = np.interp(min(s[i] + np.sqrt(area[i] / np.pi), s[j]), s, area)
+        area_out[k] = area[j] if pieces.outlet[k] >= 0 else np.interp(max(s[j] - np.sqrt(area[j] / np.pi), s[i]), s, area)
+    return area_in, area_out
+
+
+def _along_branches(pieces, profiles, along, solved, density_kg_m3):
+    flow = [np.empty(len(one.distance_m)) for one in profiles]
+    pressure = [np.empty(len(one.distance_m)) for one in profiles]
+    outlet, inlet = np.zeros(len(profiles)), np.zeros(len(profiles))
+    for k, (b, i, j) in enumerate(zip(pieces.branch, pieces.first, pieces.last, strict=True)):
+        q, part = solved[0][k], slice(i, j + 1)
+        linear, quadratic = (values[part] - values[i] for values in along[b])
+        total = solved[1][k] - linear * q - quadratic * q * abs(q)
+        flow[b][part] = q
+        pressure[b][part] = total - losses.dynamic_pressure_pa(q, profiles[b].area_m2[part], density_kg_m3)
+        if pieces.outlet[k] >= 0:
+            outlet[b] = q
+        if pieces.parent[k] < 0:
+            inlet[b] = q
+    return Solution(flow, pressure, outlet, inlet)
+
+
+@njit(cache=True)
+def _solve(parent, linear, quadratic, area_in, area_out, resistance, aortic_pa, distal_pa, density, junction_loss):
+    """(flow, total pressure at the start, steps or -1) per piece. resistance: > 0 at outlets, 0 elsewhere.
+
+    The junction losses see the velocities of the flow shares without epicardial losses: then every loss grows with its own flow alone, and Newton's method
+    converges from above on any tree.
+    """
+    count = len(parent)
+    flow, before = np.zeros(count), np.zeros(count)
+    for k in range(count - 1, -1, -1):
+        if resistance[k] > 0:
+            flow[k] += (aortic_pa - distal_pa) / resistance[k]
+        if parent[k] >= 0:
+            flow[parent[k]] += flow[k]
+    loss = quadratic.copy()
+    for k in range(count):
+        if resistance[k] > 0:
+            loss[k] += 0.5 * density / area_out[k] ** 2
+        if parent[k] >= 0:
+            before[k] = 0.5 * density * junction_coefficient_1_m4(flow[k], flow[parent[k]], area_in[k], area_out[parent[k]], junction_loss)
+    start, level, slope = np.empty(count), np.empty(count), np.empty(count)
+    for step in range(MOST_STEPS):
+        conductance, weighted = np.zeros(count), np.zeros(count)
+        for k in range(count - 1, -1, -1):  # total pressure at the start of a piece = level + slope Q
+            q, both = flow[k], loss[k] + before[k]
+            if resistance[k] > 0:
+                level[k], slope[k] = distal_pa, resistance[k]
+            else:
+                level[k], slope[k] = weighted[k] / conductance[k], 1.0 / conductance[k]
+            level[k] -= both * q * abs(q)
+            slope[k] += linear[k] + 2 * both * abs(q)
+            if parent[k] >= 0:
+                conductance[parent[k]] += 1.0 / slope[k]
+                weighted[parent[k]] += level[k] / slope[k]
+        change = total = 0.0
+        for k in range(count):
+            start[k] = aortic_pa if parent[k] < 0 else (flow[parent[k]] + weighted[parent[k]]) / conductance[parent[k]]
+            new = (start[k] - level[k]) / slope[k]
+            change, total = max(change, abs(new - flow[k])), max(total, new)
+            flow[k] = new
+        if change <= TOLERANCE * total:
+            return flow, start - before * flow * np.abs(flow), step + 1
+    return flow, start, -1

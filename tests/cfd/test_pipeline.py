@@ -1,0 +1,74 @@
+"""From a tree to FFR findings with the reduced model."""
+
+import numpy as np
+import pytest
+
+from ccta.errors import Refusal
+from ccta.findings import Ffr, PullbackFile
+from ccta.model import CoronaryTree, Unavailable
+from ccta.settings import FlowSettings
+from cfd.pipeline import Anatomy, solve_flow
+from tests.cfd.trees import left_tree, stenosis, straight
+
+
+@pytest.fixture(scope="module")
+def result():
+    return solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()]))
+
+
+def test_the_answer_is_complete(result):
+    ffr, pullback = result.ffr, result.pullback
+    assert Ffr.model_validate_json(ffr.model_dump_json()) == ffr
+    assert PullbackFile.model_validate_json(pullback.model_dump_json()) == pullback
+    assert set(ffr.vessels) == {"LM", "LAD", "LCx", "RCA"}
+    assert [one.name for one in pullback.branches] == [one.name for one in pullback.outlets] == ["LAD", "LCx", "D1", "RCA"]
+    assert [one.vessel for one in pullback.branches] == ["LAD", "LCx", "LAD", "RCA"]
+    assert [one.name for one in pullback.inlets] == ["LAD", "RCA"]
+    assert pullback.mass_error < 1e-12
+    assert ffr.flow_ml_min == pytest.approx(sum(one.flow_ml_min for one in pullback.outlets), rel=1e-5)
+    for branch in pullback.branches:
+        assert np.all(np.array(branch.ffr) <= 1.0) and np.all(np.array(branch.ffr) > 0.0)
+
+
+def test_the_diseased_vessel_has_the_lowest_ffr(result):
+    values = {name: one.ffr for name, one in result.ffr.vessels.items()}
+    assert min(values, key=values.get) == "LAD"
+    lesion = result.ffr.lesions[0]
+    assert lesion.ffr == values["LAD"]
+    assert lesion.delta > 0.05
+    assert result.ffr.vessels["LAD"].at_mm == pytest.approx(81.0)
+    assert result.ffr.vessels["LM"].at_mm < 12.0
+
+
+def test_the_interval_holds_the_value_and_grows_with_ignorance(result):
+    for one in (*result.ffr.vessels.values(), *result.ffr.lesions):
+        assert 0 <= one.low <= one.ffr <= one.high <= 1
+    certain = FlowSettings(interval_samples=40, lumen_sd_mm=0.01, pressure_sd_mmhg=1.0, resistance_sd=0.02, exponent_sd=0.01)
+    narrow = solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()]), certain).ffr.lesions[0]
+    wide = result.ffr.lesions[0]
+    assert narrow.high - narrow.low < 0.4 * (wide.high - wide.low)
+    without = solve_flow(Anatomy(left_tree(0.6)), FlowSettings(interval_samples=0)).ffr.vessels["LAD"]
+    assert isinstance(without.low, Unavailable)
+
+
+def test_the_same_input_gives_the_same_answer(result):
+    assert solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()])).ffr == result.ffr
+
+
+def test_a_short_vessel_is_refused_with_its_reason():
+    lesion = stenosis(position_mm=85.0)
+    ffr = solve_flow(Anatomy(left_tree(0.0), stenoses=[lesion])).ffr
+    assert "beyond the lesion" in ffr.lesions[0].ffr.reason
+    assert ffr.vessels["LAD"].ffr == ffr.lesions[0].ffr
+    assert ffr.vessels["RCA"].ffr > 0.8
+
+
+def test_an_unnamed_tree_has_curves_but_no_vessels():
+    result = solve_flow(Anatomy(CoronaryTree((straight(60, 1.5), straight(40, 1.2, (0, 30, 0))))))
+    assert result.ffr.vessels == {}
+    assert [one.name for one in result.pullback.branches] == ["branch 0", "branch 1"]
+
+
+def test_no_tree_no_flow():
+    with pytest.raises(Refusal, match="no branches"):
+        solve_flow(Anatomy(CoronaryTree(())))
