@@ -74,17 +74,18 @@ def solve_network(tree: CoronaryTree, profiles: Sequence[Profile], resistance_pa
 
 def solve_pieces(pieces: Pieces, profiles: Sequence[Profile], resistance_pa_s_m3: np.ndarray, physiology: Physiology) -> Solution:
     """`solve_network` for a tree that is cut already (one cut serves many samples)."""
-    blood = physiology.viscosity_pa_s, physiology.density_kg_m3
-    along = [branch_losses(profile, *blood) for profile in profiles]
-    linear = np.array([along[b][0][j] - along[b][0][i] for b, i, j in zip(pieces.branch, pieces.first, pieces.last, strict=True)])
-    quadratic = np.array([along[b][1][j] - along[b][1][i] for b, i, j in zip(pieces.branch, pieces.first, pieces.last, strict=True)])
+    along = [branch_losses(profile, physiology.viscosity_pa_s, physiology.density_kg_m3) for profile in profiles]
+    linear, quadratic = (np.array([along[b][n][j] - along[b][n][i] for b, i, j in zip(pieces.branch, pieces.first, pieces.last, strict=True)]) for n in (0, 1))
     area_in, area_out = _end_areas(pieces, profiles)
     ends = np.where(pieces.outlet >= 0, resistance_pa_s_m3[pieces.outlet], 0.0)
-    pressures = physiology.aortic_pressure_pa, physiology.distal_pressure_pa
-    flow, start, steps = _solve(pieces.parent, linear, quadratic, area_in, area_out, ends, *pressures, physiology.density_kg_m3, losses.JUNCTION_LOSS)
+    guess = _unhindered_flow(pieces.parent, ends, physiology.aortic_pressure_pa - physiology.distal_pressure_pa)
+    half_density = 0.5 * physiology.density_kg_m3
+    entry = half_density * _entry_losses(pieces.parent, guess, area_in, area_out, losses.JUNCTION_LOSS)
+    quadratic += entry + half_density / area_out**2 * (ends > 0)
+    flow, start, steps = _solve(pieces.parent, linear, quadratic, ends, guess, (physiology.aortic_pressure_pa, physiology.distal_pressure_pa))
     if steps < 0:
         raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
-    return _along_branches(pieces, profiles, along, (flow, start), physiology.density_kg_m3)
+    return _along_branches(pieces, profiles, along, (flow, start - entry * flow * np.abs(flow)), physiology.density_kg_m3)
 
 
 def branch_losses(profile: Profile, viscosity_pa_s: float, density_kg_m3: float) -> tuple[np.ndarray, np.ndarray]:
@@ -122,45 +123,58 @@ def _along_branches(pieces, profiles, along, solved, density_kg_m3):
 
 
 @njit(cache=True)
-def _solve(parent, linear, quadratic, area_in, area_out, resistance, aortic_pa, distal_pa, density, junction_loss):
-    """(flow, total pressure at the start, steps or -1) per piece. resistance: > 0 at outlets, 0 elsewhere.
-
-    The junction losses see the velocities of the flow shares without epicardial losses: then every loss grows with its own flow alone, and Newton's method
-    converges from above on any tree.
-    """
-    count = len(parent)
-    flow, before = np.zeros(count), np.zeros(count)
-    for k in range(count - 1, -1, -1):
+def _unhindered_flow(parent, resistance, drop_pa):
+    """(P,) flow of each piece if the epicardial arteries had no resistance."""
+    flow = np.zeros(len(parent))
+    for k in range(len(parent) - 1, -1, -1):
         if resistance[k] > 0:
-            flow[k] += (aortic_pa - distal_pa) / resistance[k]
+            flow[k] += drop_pa / resistance[k]
         if parent[k] >= 0:
             flow[parent[k]] += flow[k]
-    loss = quadratic.copy()
-    for k in range(count):
-        if resistance[k] > 0:
-            loss[k] += 0.5 * density / area_out[k] ** 2
+    return flow
+
+
+@njit(cache=True)
+def _entry_losses(parent, flow, area_in, area_out, junction_loss):
+    """(P,) junction coefficient of each piece, 1/m4.
+
+    Taken at the flow shares without epicardial losses: then each loss grows with its own flow alone, and Newton's method converges on any tree.
+    """
+    result = np.zeros(len(parent))
+    for k in range(len(parent)):
         if parent[k] >= 0:
-            before[k] = 0.5 * density * junction_coefficient_1_m4(flow[k], flow[parent[k]], area_in[k], area_out[parent[k]], junction_loss)
+            result[k] = junction_coefficient_1_m4(flow[k], flow[parent[k]], area_in[k], area_out[parent[k]], junction_loss)
+    return result
+
+
+@njit(cache=True)
+def _solve(parent, linear, quadratic, resistance, flow, pressures_pa):
+    """(flow, total pressure at the start, steps or -1) per piece.
+
+    quadratic: all losses with Q|Q|, the exit's dynamic pressure included. resistance: > 0 at outlets, 0 elsewhere. flow: first guess.
+    pressures_pa: aortic, distal.
+    """
+    count, flow = len(parent), flow.copy()
     start, level, slope = np.empty(count), np.empty(count), np.empty(count)
     for step in range(MOST_STEPS):
         conductance, weighted = np.zeros(count), np.zeros(count)
         for k in range(count - 1, -1, -1):  # total pressure at the start of a piece = level + slope Q
-            q, both = flow[k], loss[k] + before[k]
             if resistance[k] > 0:
-                level[k], slope[k] = distal_pa, resistance[k]
+                level[k], slope[k] = pressures_pa[1], resistance[k]
             else:
                 level[k], slope[k] = weighted[k] / conductance[k], 1.0 / conductance[k]
-            level[k] -= both * q * abs(q)
-            slope[k] += linear[k] + 2 * both * abs(q)
+            level[k] -= quadratic[k] * flow[k] * abs(flow[k])
+            slope[k] += linear[k] + 2 * quadratic[k] * abs(flow[k])
             if parent[k] >= 0:
                 conductance[parent[k]] += 1.0 / slope[k]
                 weighted[parent[k]] += level[k] / slope[k]
         change = total = 0.0
         for k in range(count):
-            start[k] = aortic_pa if parent[k] < 0 else (flow[parent[k]] + weighted[parent[k]]) / conductance[parent[k]]
+            up = parent[k]
+            start[k] = pressures_pa[0] if up < 0 else (flow[up] + weighted[up]) / conductance[up]
             new = (start[k] - level[k]) / slope[k]
             change, total = max(change, abs(new - flow[k])), max(total, new)
             flow[k] = new
         if change <= TOLERANCE * total:
-            return flow, start - before * flow * np.abs(flow), step + 1
+            return flow, start, step + 1
     return flow, start, -1
