@@ -88,6 +88,7 @@ def example_findings(name: str = "Example^Patient") -> Findings:
             verdict={"calcium": "good", "anatomy": "good", "plaque": "good", "ffr": "good"},
             warnings=["Slight motion blur of the mid RCA."],
         ),
+        calcium_acquisition=Acquisition(kvp=120.0, kernel="Qr36", spacing_mm=(0.4, 0.4, 3.0), shape=(512, 512, 48), contrast=False, gated=True),
         calcium=_calcium(),
         tree=_tree(),
         stenoses=_stenoses(),
@@ -163,7 +164,7 @@ def _pullback_branch(name: str, knots: list, radii: tuple[float, float], start_f
     for entry, end, pct in LESIONS.get(name, ()):
         inside = np.clip((s - entry) / (end - entry), 0, 1)
         diameter *= 1 - pct * np.sin(np.pi * inside) ** 2
-        ffr = ffr - 0.42 * pct**2 * (1 / (1 + np.exp(-12 * (inside - 0.55)))) * (s > entry)
+        ffr = ffr - 0.455 * pct**2 * (1 / (1 + np.exp(-12 * (inside - 0.55)))) * (s > entry)
     ffr = np.round(np.minimum.accumulate(ffr), 4)
     return PullbackBranch(
         name=name,
@@ -307,14 +308,14 @@ def _ffr() -> Ffr:
         flow_ml_min=612.0,
         vessels={
             "LAD": VesselFfr(ffr=0.74, low=0.69, high=0.79, at_mm=75.0, delta=0.16),
-            "LCx": VesselFfr(ffr=0.86, low=0.82, high=0.89, at_mm=45.0, delta=0.07),
-            "RCA": VesselFfr(ffr=0.93, low=0.91, high=0.95, at_mm=59.0, delta=0.02),
+            "LCx": VesselFfr(ffr=0.89, low=0.86, high=0.92, at_mm=45.0, delta=0.07),
+            "RCA": VesselFfr(ffr=0.94, low=0.92, high=0.96, at_mm=59.0, delta=0.02),
             "LM": VesselFfr(ffr=Unavailable("no lesion of the left main to read behind"), at_mm=Unavailable("no lesion"), delta=Unavailable("no lesion")),
         },
         lesions=[
             LesionFfr(segment=7, ffr=0.74, low=0.69, high=0.79, delta=0.16),
             LesionFfr(segment=6, ffr=0.94, low=0.92, high=0.96, delta=0.04),
-            LesionFfr(segment=11, ffr=0.86, low=0.82, high=0.89, delta=0.07),
+            LesionFfr(segment=11, ffr=0.89, low=0.86, high=0.92, delta=0.07),
             LesionFfr(segment=2, ffr=Unavailable("the vessel ends 6 mm behind the lesion"), delta=0.02),
         ],
         assumptions=[

@@ -1,0 +1,129 @@
+"""Sections on calcium, stenoses, segments and plaque."""
+
+from ccta.findings import Findings, PlaqueVolumes
+from ccta.model import SEGMENTS, Unavailable
+from ccta.report.blocks import Cell, Picture, Section, Table, cell, row, sentence, shown
+from ccta.report.wording import FEATURES, QUALITY_SCALE, ffr_verdict, leiden_band, stenosis_tone
+
+
+def calcium_section(findings: Findings) -> Section:
+    """Agatston, volume and mass per vessel; what was rejected, and why."""
+    calcium = findings.calcium
+    if isinstance(calcium, Unavailable):
+        return Section("Coronary calcium", refused=sentence(calcium.reason))
+    percentile = calcium.percentile
+    place = shown(percentile) if isinstance(percentile, Unavailable) else f"{shown(percentile.value)} ({percentile.table})"
+    facts = (
+        ("Agatston score", f"{calcium.agatston:.0f}  ({calcium.cac_drs})"),
+        ("Percentile for age and sex", place),
+        ("Volume, mass", f"{calcium.volume_mm3:.0f} mm³, {calcium.mass_mg:.0f} mg ({calcium.mass_calibration})"),
+        ("Method", "; ".join(x for x in (calcium.method, f"threshold {calcium.threshold_hu:.0f} HU") if x)),
+    )
+    rows = []
+    for vessel in ("LM", "LAD", "LCx", "RCA"):
+        own = [x for x in calcium.lesions if x.vessel == vessel]
+        peak = f"{max(x.peak_hu for x in own):.0f}" if own else "–"
+        rows.append(row(vessel, f"{calcium.vessels.get(vessel, 0):.0f}", f"{sum(x.volume_mm3 for x in own):.0f}", len(own), peak))
+    table = Table(("Vessel", "Agatston", "Volume mm³", "Lesions", "Peak HU"), tuple(rows))
+    counts: dict[str, int] = {}
+    for rejected in calcium.rejected:
+        counts[rejected.reason] = counts.get(rejected.reason, 0) + 1
+    said = "; ".join(f"{reason} ({count})" for reason, count in counts.items())
+    return Section("Coronary calcium", facts, (f"Not counted as coronary: {said}.",) if said else (), (table,))
+
+
+def stenosis_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
+    """One row per stenosis, the worst first, with its FFR, and the pictures of the vessels."""
+    stenoses = sorted(findings.stenoses, key=lambda s: -s.diameter_pct)
+    lesion_ffr = {x.segment: x.ffr for x in findings.ffr.lesions} if findings.ffr else {}
+    rows = []
+    for s in stenoses:
+        interval = "" if isinstance(s.diameter_pct_interval, Unavailable) else " ({:.0f}–{:.0f})".format(*s.diameter_pct_interval)
+        ffr = lesion_ffr.get(s.segment, Unavailable("flow was not solved behind it"))
+        flow = cell(ffr, "{:.2f}", "" if isinstance(ffr, Unavailable) else ffr_verdict(ffr)[1])
+        plaque = "; ".join(x for x in (s.plaque_type, ", ".join(s.high_risk)) if x) or "–"
+        rows.append(
+            row(
+                f"{s.segment} {SEGMENTS.get(s.segment, ('unnamed',))[0]}",
+                Cell(f"{s.diameter_pct:.0f}{interval}", stenosis_tone(s.diameter_pct)),
+                f"{s.area_pct:.0f}",
+                f"{s.mld_mm:.1f} / {s.reference_diameter_mm:.1f}",
+                f"{s.mla_mm2:.1f}",
+                f"{s.length_mm:.0f} at {s.position_mm:.0f}",
+                plaque,
+                flow,
+            )
+        )
+    head = ("Segment", "Diameter stenosis %", "Area %", "MLD / ref. mm", "MLA mm²", "Length mm", "Plaque", "FFR")
+    used = sorted({feature for s in stenoses for feature in s.high_risk})
+    note = "In brackets: 95 % interval. Length, and the place of the minimal lumen along the vessel. FFR is read behind the lesion."
+    note += f" {'; '.join(f'{f} {FEATURES[f]}' for f in used if f in FEATURES)}." if used else ""
+    tables = (Table(head, tuple(rows), note=note, weights=(1.1, 1.3, 0.8, 1.2, 0.9, 1.2, 2.2, 0.7)),) if rows else ()
+    shown_pictures = [Picture(k, f"{k[4:]}: straightened along its axis; lumen contour in yellow, stenoses marked.") for k in pictures if k.startswith("cpr_")]
+    if "cross" in pictures:
+        shown_pictures.append(Picture("cross", "Cross-sections at the minimal lumen: lumen (yellow) and outer wall (blue)."))
+    if "profile" in pictures:
+        shown_pictures.append(Picture("profile", "Lumen diameter along the vessels; blue: the expected normal diameter."))
+    paragraphs = () if rows else ("No stenosis was found.",)
+    return Section("Stenoses", (), paragraphs, tables, tuple(shown_pictures))
+
+
+def segments_section(findings: Findings) -> Section:
+    """Every segment that was found: calibre, worst stenosis, plaque, image quality."""
+    tree = findings.tree
+    if isinstance(tree, Unavailable):
+        return Section("Coronary arteries by segment", refused=sentence(tree.reason))
+    quality = findings.quality.segments if findings.quality else {}
+    plaque = findings.plaque.segments if findings.plaque else {}
+    rows = []
+    for vessel in ("LM", "LAD", "LCx", "RCA"):
+        for segment in (s for s in tree.segments if s.vessel == vessel):
+            worst = max((s.diameter_pct for s in findings.stenoses if s.segment == segment.id), default=0)
+            volume = f"{plaque[segment.id].total_mm3:.0f}" if segment.id in plaque else "none" if findings.plaque else "–"
+            rows.append(
+                row(
+                    f"{segment.id} {segment.name}",
+                    vessel,
+                    f"{segment.length_mm:.0f}",
+                    f"{segment.mean_diameter_mm:.1f}",
+                    Cell(f"{worst:.0f} %", stenosis_tone(worst)) if worst else "none",
+                    volume,
+                    quality.get(str(segment.id), "–"),
+                )
+            )
+    head = ("Segment", "Vessel", "Length mm", "Mean diameter mm", "Worst stenosis", "Plaque mm³", "Quality 1–5")
+    facts = [("Dominance", tree.dominance)]
+    if tree.unnamed_length_mm > 0:
+        facts.append(("Artery without a segment name", f"{tree.unnamed_length_mm:.0f} mm"))
+    missing = [name for i, (name, _) in SEGMENTS.items() if i in (1, 2, 3, 5, 6, 7, 8, 11, 13) and i not in {s.id for s in tree.segments}]
+    said = (f"Main segments that were not found: {', '.join(missing)}.",) if missing else ()
+    return Section("Coronary arteries by segment", tuple(facts), said, (Table(head, tuple(rows), note=QUALITY_SCALE),))
+
+
+def plaque_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
+    """Volumes per vessel and composition, scores, pericoronary fat."""
+    plaque = findings.plaque
+    if isinstance(plaque, Unavailable):
+        return Section("Plaque", refused=sentence(plaque.reason))
+    names = [v for v in ("LM", "LAD", "LCx", "RCA") if v in plaque.vessels]
+    rows = [_volume_row(vessel, plaque.vessels[vessel]) for vessel in names] + [_volume_row("Patient", plaque)]
+    head = ("", "Total mm³", "Non-calcified mm³", "of it low-attenuation mm³", "Calcified mm³", "PAV %")
+    table = Table(head, tuple(rows), note=f"HU ranges {plaque.thresholds}. PAV: plaque volume over vessel volume.")
+    facts = [("Stage", plaque.stage or "not given")]
+    if findings.scores:
+        leiden = findings.scores.leiden
+        facts.append(("Segment involvement, segment stenosis score", f"{shown(findings.scores.sis)}, {shown(findings.scores.sss)}"))
+        facts.append(("Leiden CTA score", shown(leiden) if isinstance(leiden, Unavailable) else f"{leiden:.1f} ({leiden_band(leiden)})"))
+    tables = (table,) if isinstance(findings.fat, Unavailable) else (table, _fat_table(findings))
+    shown_pictures = (Picture("plaque", "Plaque volume by composition.", 0.62),) if "plaque" in pictures else ()
+    return Section("Plaque and pericoronary fat", tuple(facts), (), tables, shown_pictures)
+
+
+def _volume_row(name: str, volumes: PlaqueVolumes) -> tuple[Cell, ...]:
+    values = (volumes.total_mm3, volumes.noncalcified_mm3, volumes.low_attenuation_mm3, volumes.calcified_mm3)
+    return row(name, *(f"{v:.0f}" for v in values), f"{volumes.pav_pct:.1f}")
+
+
+def _fat_table(findings: Findings) -> Table:
+    rows = [row(name, cell(fat.fai_hu, "{:.1f}"), fat.note or shown(fat.fai_hu)) for name, fat in findings.fat.items()]
+    return Table(("Vessel", "Fat attenuation HU", "Measured with"), tuple(rows), "Pericoronary fat attenuation index")
