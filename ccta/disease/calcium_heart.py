@@ -1,0 +1,76 @@
+"""Where the heart lies in a non-contrast CT, from the lungs that frame it. No enhancement, no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from skimage.morphology import ball, convex_hull_image
+
+from ccta.coordinates import resampled, to_index, to_patient_mm
+from ccta.errors import Refusal
+from ccta.model import Volume
+
+GRID_MM = 3.0
+LUNG_HU = (-960.0, -500.0)  # aerated lung; air outside the body lies below
+MIN_LUNG_ML = 100.0  # a cardiac field of view shows far more of each lung
+MIN_RADIUS_MM = 25.0  # of the largest ball between the lungs; an adult heart holds 35-50 mm
+CORE = 0.6  # of that ball: smaller balls sweep out the heart, but not the spine, the sternum or the descending aorta
+
+
+@dataclass(frozen=True, eq=False)
+class HeartPlace:
+    """center_mm: (3,) LPS. half_mm: (3,) half extent along L, P, S. region: mask of the heart with its pericardium on a coarse grid."""
+
+    center_mm: np.ndarray
+    half_mm: np.ndarray
+    region: Volume
+
+    def contains(self, points_mm: np.ndarray) -> np.ndarray:
+        """(N, 3) -> (N,) bool."""
+        index = np.rint(to_index(points_mm, self.region.affine)).astype(int)
+        inside = ((index >= 0) & (index < self.region.array.shape)).all(axis=1)
+        result = np.zeros(len(index), bool)
+        result[inside] = self.region.array[tuple(index[inside].T)]
+        return result
+
+    def relative(self, points_mm: np.ndarray) -> np.ndarray:
+        """(N, 3) position in half extents from the centre, along L, P, S."""
+        return (np.asarray(points_mm) - self.center_mm) / self.half_mm
+
+
+def locate_heart(volume: Volume) -> HeartPlace:
+    """The heart is the tissue between the lungs that large balls sweep out.
+
+    Per axial slice the convex hull of the lungs minus the lungs is the mediastinum with the front of the spine. The largest ball in it is the
+    heart's core; what balls of 0.6 of its radius reach from there is the heart. Raises Refusal where the lungs or such a ball are not seen.
+    """
+    coarse = resampled(volume, GRID_MM)
+    lungs = _lungs(coarse.array)
+    between = np.zeros_like(lungs)
+    for k in range(lungs.shape[2]):
+        if lungs[:, :, k].sum() * GRID_MM**2 > 1000:  # mm2; fewer do not frame anything
+            between[:, :, k] = convex_hull_image(lungs[:, :, k]) & ~lungs[:, :, k]
+    depth_mm = ndimage.distance_transform_edt(np.pad(between, 1))[1:-1, 1:-1, 1:-1] * GRID_MM
+    radius_mm = float(depth_mm.max())
+    if radius_mm < MIN_RADIUS_MM:
+        raise Refusal(f"the heart was not found between the lungs (the largest ball there has a radius of {radius_mm:.0f} mm)")
+    core, _ = ndimage.label(depth_mm >= CORE * radius_mm)
+    core = core == core[np.unravel_index(np.argmax(depth_mm), core.shape)]
+    region = (ndimage.distance_transform_edt(~core) * GRID_MM <= CORE * radius_mm) & ~lungs
+    points = to_patient_mm(np.argwhere(region), coarse.affine)
+    low, high = np.percentile(points, [2, 98], axis=0)
+    return HeartPlace((low + high) / 2, (high - low) / 2, Volume(region, coarse.affine))
+
+
+def _lungs(hu: np.ndarray) -> np.ndarray:
+    """Lung voxels, smoothed over their vessels. Raises Refusal when less than two lungs' worth is there."""
+    aerated = ndimage.binary_opening((hu > LUNG_HU[0]) & (hu < LUNG_HU[1]), ball(2))
+    parts, count = ndimage.label(aerated)
+    sizes_ml = np.bincount(parts.ravel(), minlength=count + 1) * GRID_MM**3 / 1000
+    sizes_ml[0] = 0
+    kept = sizes_ml > MIN_LUNG_ML
+    if sizes_ml[kept].sum() < 2 * MIN_LUNG_ML:
+        raise Refusal(f"the lungs that frame the heart were not found ({sizes_ml[kept].sum():.0f} mL of lung in the image)")
+    return ndimage.binary_closing(np.pad(kept[parts], 3, mode="edge"), ball(3))[3:-3, 3:-3, 3:-3]

@@ -1,0 +1,107 @@
+"""Which dense spots of a non-contrast CT are coronary calcium, and of which artery, when the coronary tree is known from a CCTA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from ccta.coordinates import to_patient_mm
+from ccta.curves import resampled_curve, tangents
+from ccta.disease.calcium_scoring import MIN_AREA_MM2
+from ccta.model import SEGMENTS, VESSELS, Branch, CoronaryTree, Volume
+
+BONE_MM3 = 5000.0  # the heaviest single coronary calcifications reach 1000-2000 mm3; ribs and vertebrae exceed this
+NEARBY_MM = 20.0  # rejected spots farther from the arteries are bone or lung and are counted, not listed
+OSTIUM_MM = 2.0  # beyond an ostium's rim by more than this, a spot belongs to the aortic wall or valve
+MAX_POINTS = 2000  # of one component that are looked at
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On one component. reason: '' when it is coronary calcium. nearby: worth a line in the list of rejected ones."""
+
+    vessel: str = ""
+    probability: float = 0.0
+    reason: str = ""
+    nearby: bool = True
+
+
+Judge = Callable[[np.ndarray, np.ndarray, float], Verdict]
+"""(N, 3) positions mm, (N,) HU above the threshold, component volume mm3 -> Verdict."""
+
+
+def judged_components(volume: Volume, threshold: float, judge: Judge) -> tuple[np.ndarray, dict[int, Verdict]]:
+    """(label map of the 3-D components, 26-neighbours, that are large enough to count, verdict per label)."""
+    above = volume.array >= threshold
+    labels, count = ndimage.label(above, np.ones((3, 3, 3), int))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    pixel_mm2 = float(np.linalg.norm(np.cross(volume.affine[:3, 0], volume.affine[:3, 1])))
+    kept = sizes * pixel_mm2 >= MIN_AREA_MM2 - 1e-9
+    kept[0] = False
+    renamed = np.zeros(count + 1, np.int32)
+    renamed[kept] = np.arange(1, kept.sum() + 1)
+    labels = renamed[labels]
+    verdicts = {}
+    for label, box in enumerate(ndimage.find_objects(labels), 1):
+        index = np.argwhere(labels[box] == label)
+        size_mm3 = len(index) * volume.voxel_mm3
+        index = index[:: max(1, len(index) // MAX_POINTS)] + [s.start for s in box]
+        excess = volume.array[tuple(index.T)].astype(float) - threshold + 1
+        verdicts[label] = judge(to_patient_mm(index, volume.affine), excess, size_mm3)
+    return labels, verdicts
+
+
+def tree_judge(tree: CoronaryTree, reach_mm: float) -> Judge:
+    """Accepts what lies within `reach_mm` of an artery's wall and gives it to that artery.
+
+    `reach_mm` allows for breathing and phase differences between the two scans. A spot is rejected when it is bone-sized, too far, or when it
+    lies off the end of an ostium (aortic wall, aortic valve). Probability: logistic in the distance to the wall, 0.5 at `reach_mm`.
+    """
+    lines = [resampled_curve(b.points_mm, 0.5) for b in tree]
+    points = np.vstack(lines)
+    radius = np.concatenate([_resampled_radius(b, len(line)) for b, line in zip(tree, lines, strict=True)])
+    vessels = np.concatenate([_vessels_along(tree, i, line) for i, line in enumerate(lines)])
+    ostium = np.concatenate([np.arange(len(line)) == (0 if b.parent is None else -1) for b, line in zip(tree, lines, strict=True)])
+    forward = np.concatenate([tangents(line) for line in lines])
+    nearest = cKDTree(points)
+
+    def judge(spot_mm: np.ndarray, weights: np.ndarray, size_mm3: float) -> Verdict:
+        distance, index = nearest.query(spot_mm)
+        offset = float(np.average(np.maximum(distance - radius[index], 0), weights=weights))
+        votes = {v: float(weights[vessels[index] == v].sum()) for v in VESSELS}
+        vessel = max(votes, key=votes.get)
+        nearby = offset <= NEARBY_MM and size_mm3 <= BONE_MM3
+        if size_mm3 > BONE_MM3:
+            return Verdict(vessel, 0.0, f"bone or device: {size_mm3:.0f} mm3 in one piece", nearby)
+        if offset > reach_mm:
+            return Verdict(vessel, 0.0, f"{offset:.0f} mm from the wall of the nearest artery ({vessel})", nearby)
+        off_end = ostium[index] & (np.einsum("ij,ij->i", spot_mm - points[index], forward[index]) < OSTIUM_MM)
+        if weights[off_end].sum() > 0.5 * weights.sum() and offset > OSTIUM_MM:
+            return Verdict(vessel, 0.0, f"aortic wall or valve: {offset:.0f} mm beyond the rim of the {vessel} ostium", True)
+        certainty = votes[vessel] / sum(votes.values())
+        return Verdict(vessel, float(certainty / (1 + np.exp((offset - reach_mm) / 1.5))))
+
+    return judge
+
+
+def _resampled_radius(branch: Branch, count: int) -> np.ndarray:
+    s = branch.distance_mm
+    return np.interp(np.linspace(0, s[-1], count), s, branch.radius_mm)
+
+
+def _vessels_along(tree: CoronaryTree, index: int, line: np.ndarray) -> np.ndarray:
+    """(len(line),) vessel of each point: by its segment, else by the branch's name, else that of the trunk it comes from."""
+    branch = tree.branches[index]
+    fallback, above = "", index
+    while not fallback and above is not None:
+        parent = tree.branches[above]
+        named = parent.name if parent.name in VESSELS else next((SEGMENTS[s][1] for s in parent.segment[::-1] if s in SEGMENTS), "")
+        fallback, above = named, parent.parent
+    fallback = fallback or "LAD"
+    wanted = np.linspace(0, branch.length_mm, len(line))
+    nearest = np.abs(branch.distance_mm[None, :] - wanted[:, None]).argmin(axis=1)
+    return np.array([SEGMENTS[s][1] if s in SEGMENTS else fallback for s in branch.segment[nearest]])

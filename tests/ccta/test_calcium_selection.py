@@ -1,0 +1,170 @@
+"""Selection and assignment: with a tree by distance, without one by place; what is not coronary keeps its reason."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ccta.coordinates import to_index, to_patient_mm
+from ccta.disease.calcium import prepared, score_calcium
+from ccta.disease.calcium_heart import locate_heart
+from ccta.errors import Refusal
+from ccta.findings import Acquisition, Patient
+from ccta.model import Branch, CoronaryTree, Volume
+from ccta.reading.study import open_input, read
+from ccta.settings import CalciumSettings
+
+REAL = Path(__file__).parents[3] / "shared/data/patient_cta/ct_cropped.nii.gz"
+CENTER = np.array([15.0, -180.0, -60.0])
+HALF = np.array([60.0, 55.0, 58.0])
+SPACING = (0.8, 0.8, 3.0)
+NONCONTRAST = Acquisition(kvp=120.0, contrast=False, kernel="Qr36")
+
+
+def chest(spots=(), noise_hu=15.0, spacing=SPACING) -> Volume:
+    """Body with lungs, a heart of 40 HU in a fat coat, a spine. spots: (center mm, radius mm, HU) of calcium."""
+    hu, affine = plain_chest(noise_hu, spacing)
+    hu = hu.copy()
+    for center, radius, value in spots:
+        low = np.floor(to_index(center - radius, affine)).astype(int)
+        box = tuple(slice(a, a + int(2 * radius / step) + 2) for a, step in zip(low, spacing, strict=True))
+        index = np.stack(np.mgrid[box], -1)
+        hu[box][np.linalg.norm(to_patient_mm(index, affine) - center, axis=-1) < radius] = value
+    return Volume(hu, affine)
+
+
+@lru_cache
+def plain_chest(noise_hu, spacing):
+    spacing = np.array(spacing)
+    extent = np.array([250.0, 200.0, 150.0])
+    shape = np.round(extent / spacing).astype(int)
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = CENTER - extent / 2 + spacing / 2
+    p = to_patient_mm(np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1), affine) - CENTER
+    r = np.linalg.norm(p / HALF, axis=-1)
+    hu = np.full(shape, 20.0)
+    hu[(abs(p[..., 0]) < 115) & (abs(p[..., 1]) < 75)] = -850.0
+    hu[(abs(p[..., 0] + 10) < 28) & (p[..., 1] > 40)] = 50.0
+    hu[r < 1.0] = -90.0
+    hu[r < 0.88] = 40.0
+    hu[np.hypot(p[..., 0] + 10, p[..., 1] - 85) < 18] = 400.0  # vertebra
+    return (hu + np.random.default_rng(3).normal(0, noise_hu, shape)).astype(np.int16), affine
+
+
+def on_heart(direction, depth=0.94):
+    """A point in the fat coat, in the given direction (L, P, S)."""
+    return CENTER + HALF * depth * np.asarray(direction) / np.linalg.norm(direction)
+
+
+LAD_LINE = np.array([on_heart(d) for d in ([0.1, -0.1, 1], [0.4, -0.3, 0.8], [0.6, -0.7, 0.4], [0.7, -0.9, -0.2], [0.7, -0.7, -0.7])])
+RCA_LINE = np.array([on_heart(d) for d in ([-0.3, -0.3, 1], [-0.6, -0.7, 0.5], [-0.8, -0.7, -0.2], [-0.5, -0.3, -0.9])])
+
+
+def tree():
+    lad = Branch(LAD_LINE, np.full(5, 1.6), segment=np.array([5, 6, 6, 7, 8]), name="LAD")
+    rca = Branch(RCA_LINE, np.full(4, 1.7), segment=np.array([1, 1, 2, 3]), name="RCA")
+    return CoronaryTree((lad, rca), "right")
+
+
+def test_lesions_on_the_tree_are_scored_and_assigned():
+    lad, rca = LAD_LINE[2], RCA_LINE[1]
+    found = score_calcium(chest([(lad, 3.0, 600), (rca, 2.5, 350)]), NONCONTRAST, Patient(sex="M", age_years=62), tree=tree())
+    assert found.vessels["LAD"] > found.vessels["RCA"] > 0 and found.vessels["LM"] == found.vessels["LCx"] == 0
+    assert found.agatston == pytest.approx(sum(found.vessels.values())) and found.cac_drs == "A2/N2"
+    assert [x.vessel for x in found.lesions] == ["LAD", "RCA"]
+    np.testing.assert_allclose(found.lesions[0].center_mm, lad, atol=1.0)
+    assert found.percentile.table.startswith("Hoff") and found.lesions[0].probability > 0.9 and "distance to the coronary tree" in found.method
+
+
+def test_a_breath_between_the_scans_is_allowed_for_and_a_longer_way_is_not():
+    shifted = LAD_LINE[2] + [0, 0, 5.0]
+    assert score_calcium(chest([(shifted, 3.0, 600)]), NONCONTRAST, Patient(), tree=tree()).vessels["LAD"] > 0
+    inside = LAD_LINE[2] + (CENTER - LAD_LINE[2]) * 0.3
+    found = score_calcium(chest([(inside, 3.0, 600)]), NONCONTRAST, Patient(), tree=tree())
+    assert found.agatston == 0 and found.cac_drs == "A0" and "mm from the wall of the nearest artery (LAD)" in found.rejected[0].reason
+
+
+def test_calcium_beyond_the_ostium_is_aortic():
+    start = LAD_LINE[0] - 5.5 * (LAD_LINE[1] - LAD_LINE[0]) / np.linalg.norm(LAD_LINE[1] - LAD_LINE[0])
+    found = score_calcium(chest([(start, 2.5, 600)]), NONCONTRAST, Patient(), tree=tree())
+    assert found.agatston == 0 and "aortic wall or valve" in found.rejected[0].reason
+
+
+def test_bone_is_no_lesion_even_beside_an_artery():
+    found = score_calcium(chest([(RCA_LINE[2] + [-8, 0, 0], 14.0, 500)]), NONCONTRAST, Patient(), tree=tree())
+    assert found.agatston == 0
+
+
+def test_heart_is_found_between_the_lungs():
+    place = locate_heart(chest())
+    np.testing.assert_allclose(place.center_mm, CENTER, atol=10)
+    np.testing.assert_allclose(place.half_mm, 0.87 * HALF, rtol=0.12)  # the 2nd to 98th percentile of an ellipsoid span 0.87 of it
+    assert place.contains(CENTER[None]).all() and not place.contains(CENTER[None] + [0, 85, 0]).any()
+
+
+@pytest.mark.parametrize("vessel, direction", [("LAD", [0.55, -0.75, 0.1]), ("RCA", [-0.65, -0.75, -0.2]), ("LCx", [0.6, 0.7, -0.3])])
+def test_without_a_tree_the_place_on_the_heart_decides(vessel, direction):
+    found = score_calcium(chest([(on_heart(direction), 2.5, 500)]), NONCONTRAST, Patient())
+    assert found.vessels[vessel] == pytest.approx(found.agatston) and found.agatston > 10
+    assert 0.3 < found.lesions[0].probability <= 1 and "without a CCTA" in found.method
+
+
+def test_without_a_tree_valve_and_spine_are_rejected():
+    aortic_valve = CENTER + HALF * [-0.18, -0.12, 0.2]
+    found = score_calcium(chest([(aortic_valve, 3.0, 600)]), NONCONTRAST, Patient())
+    assert found.agatston == 0 and [r.reason.split(":")[0] for r in found.rejected] == ["aortic wall or valve"]
+
+
+def test_thin_slices_are_averaged_and_said_so():
+    lad = (LAD_LINE[2], 3.0, 600)
+    thin = score_calcium(chest([lad], spacing=(0.8, 0.8, 1.0)), NONCONTRAST, Patient(), tree=tree())
+    thick = score_calcium(chest([lad]), NONCONTRAST, Patient(), tree=tree())
+    assert "averaged to contiguous 3 mm" in thin.method and thin.agatston == pytest.approx(thick.agatston, rel=0.25)
+    assert prepared(chest())[1] == "slices every 3 mm as they are"
+
+
+@pytest.mark.parametrize("acquisition, volume, words", [
+    (Acquisition(contrast=True), None, "contrast-enhanced"), (NONCONTRAST, (0.8, 0.8, 7.0), "too far apart"), (NONCONTRAST, (2.5, 2.5, 3.0), "larger than"),
+])  # fmt: skip
+def test_refusals(acquisition, volume, words):
+    with pytest.raises(Refusal, match=words):
+        score_calcium(chest(spacing=volume or SPACING), acquisition, Patient(), tree=tree())
+
+
+def test_no_lungs_no_heart():
+    with pytest.raises(Refusal, match="the lungs that frame the heart were not found"):
+        score_calcium(Volume(np.zeros((100, 100, 40), np.int16), np.diag([1.0, 1, 3, 1])), NONCONTRAST, Patient())
+
+
+def test_settings_and_tube_voltage_change_the_threshold():
+    spot = [(LAD_LINE[2], 3.0, 160)]
+    scores = [score_calcium(chest(spot, 0), NONCONTRAST.model_copy(update=u), Patient(), tree=tree()).agatston for u in ({}, {"kvp": 80.0})]
+    assert scores[0] > 0 and scores[1] == 0
+    independent = NONCONTRAST.model_copy(update={"kvp": 80.0, "kernel": "Sa36f"})
+    assert score_calcium(chest(spot, 0), independent, Patient(), tree=tree()).agatston == scores[0]
+    assert score_calcium(chest(spot, 0), NONCONTRAST, Patient(), CalciumSettings(threshold_hu=170.0), tree()).agatston == 0
+
+
+def test_input_is_not_modified():
+    volume = chest([(LAD_LINE[2], 3.0, 600)])
+    before = volume.array.copy()
+    score_calcium(volume, NONCONTRAST, Patient(), tree=tree())
+    np.testing.assert_array_equal(volume.array, before)
+
+
+def test_heart_is_found_in_the_real_scan():
+    if not REAL.exists():
+        pytest.skip(f"{REAL} is absent")
+    volume = read(open_input(REAL).required("ccta")).volume
+    import nibabel  # the other program's heart, on its own grid
+
+    image = nibabel.load(REAL.with_name("heart.nii.gz"))
+    heart = Volume(np.asarray(image.dataobj), np.diag([-1.0, -1, 1, 1]) @ image.affine)
+    points = to_patient_mm(np.argwhere(heart.array > 0), heart.affine)
+    place = locate_heart(volume)
+    low, high = np.percentile(points, [2, 98], axis=0)
+    np.testing.assert_allclose(place.center_mm, (low + high) / 2, atol=15)
+    np.testing.assert_allclose(place.half_mm, (high - low) / 2, rtol=0.25)
+    inside = (to_index(points, volume.affine) >= 0).all(axis=1) & (to_index(points, volume.affine) < volume.array.shape).all(axis=1)
+    assert place.contains(points[inside]).mean() > 0.9
