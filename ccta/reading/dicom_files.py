@@ -133,7 +133,7 @@ def _images_of(file: File) -> list:
             stream.seek(0)
             header = dcmread(stream, stop_before_pixels=True, force=start[128:] != b"DICM", specific_tags=TAGS)
             left = file.size - stream.tell()
-    except (InvalidDicomError, EOFError, OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (InvalidDicomError, EOFError, OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile, RuntimeError) as error:
         return [(file, f"damaged DICOM file ({error})")]
     sop_class = header.file_meta.get("MediaStorageSOPClassUID", "") if hasattr(header, "file_meta") else ""
     if sop_class == MediaStorageDirectoryStorage:
