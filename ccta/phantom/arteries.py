@@ -135,9 +135,9 @@ def lay_left(courses: Courses, dominance: str, ramus: bool) -> None:
     courses.lay(
         "LAD",
         [start, start + 4 * outward, start + 9 * outward + [3, -2, 1], *forward, level(48, 84, 26), level(10, 96, 10), level(280, 92, 16)],
-        1.9,
+        2.1,
         courses.groove("lv", "rv"),
-        11.0,
+        8.0,
     )
     end = {"left": 285, "co": 262, "right": 235}[dominance] + rng.uniform(-8, 8)
     ring = [level(a, -3, 40) for a in np.arange(115, end, 15)]
@@ -171,7 +171,7 @@ def lay_right(courses: Courses, dominance: str) -> None:
     margin = [[-26, -47, 14], [-36, -50, 4], [-42, -47, -8], [-43, -40, -22], [-38, -28, -34], [-29, -14, -38]]
     crux = level(296, -3, 39)
     landmarks = [start, start + 4 * outward, start + 9 * outward + [-3, -1, 0], *margin, *([crux] if dominance != "left" else [])]
-    courses.lay("RCA", landmarks, 2.0, courses.groove("rv", "ra"), 11.0)
+    courses.lay("RCA", landmarks, 2.0, courses.groove("rv", "ra"), 8.0)
     if dominance == "left":
         return
     length = arc_length_mm(courses.found["RCA"].points_mm)[-1]

@@ -42,7 +42,7 @@ class HeartForm:
 ROOT = np.array([-9.0, -19.0, 14.0])
 FLOW = np.array([-0.30, -0.22, 0.93]) / np.linalg.norm([-0.30, -0.22, 0.93])
 """Centre of the aortic annulus and the direction of the ascending aorta."""
-VALVE = np.array([9.0, -47.0, 27.0])
+VALVE = np.array([9.0, -49.0, 29.0])
 TRICUSPID = np.array([-36.0, -29.0, -9.0])
 
 
@@ -68,8 +68,8 @@ def aortic_root(scale: float) -> Shape:
 
 
 def pulmonary_artery() -> Shape:
-    trunk = tube([VALVE, np.add(VALVE, [3, 14, 14]), np.add(VALVE, [6, 38, 33]), [34, 14, 64], [62, 34, 62]], [12.5, 13.0, 13.0, 11.0, 8.0])
-    right = tube([np.add(VALVE, [6, 38, 33]), [-18, 4, 62], [-50, 8, 59], [-80, 14, 50]], [11.5, 10.0, 9.5, 7.0])
+    trunk = tube([VALVE, np.add(VALVE, [2, 12, 17]), np.add(VALVE, [6, 38, 36]), [34, 14, 68], [62, 34, 66]], [12.5, 13.0, 13.0, 11.0, 8.0])
+    right = tube([np.add(VALVE, [6, 38, 36]), [-18, 4, 66], [-50, 8, 63], [-80, 14, 54]], [11.5, 10.0, 9.5, 7.0])
     return union(trunk, right, smooth_mm=4.0)
 
 

@@ -146,7 +146,7 @@ def true_sections(number: int, vessel: Vessel, theta: np.ndarray) -> CrossSectio
 
 def form_of(rng: np.random.Generator) -> HeartForm:
     """A heart of this patient's size."""
-    vary = {"lv_radius_mm": 1.5, "lv_length_mm": 3.0, "wall_mm": 0.7, "rv_scale": 0.03, "la_scale": 0.04, "ra_scale": 0.03, "root_scale": 0.04, "fat_mm": 0.8}
+    vary = {"lv_radius_mm": 1.2, "lv_length_mm": 3.0, "wall_mm": 0.6, "rv_scale": 0.03, "la_scale": 0.04, "ra_scale": 0.03, "root_scale": 0.04, "fat_mm": 0.8}
     base = HeartForm()
     return HeartForm(
         **{f.name: getattr(base, f.name) + float(np.clip(rng.normal(0, vary[f.name]), -1.7 * vary[f.name], 1.7 * vary[f.name])) for f in fields(HeartForm)}
