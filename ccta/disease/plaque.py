@@ -2,6 +2,9 @@
 
 Integration in polar coordinates on the cross-section planes. At position P = c + r (cos t u + sin t v) of plane i the volume element is
 r dr dt ds with ds = dP/di . n, the distance between planes at that place: shorter inside a bend, longer outside, so that a torus is exact.
+
+What counts: planes whose wall is somewhere thicker than normal, over at least 1 mm2 of the plane and 1.5 mm of the vessel. On such a plane everything
+between lumen and outer wall is plaque, as in intravascular ultrasound (plaque and media, Mintz 2001, J Am Coll Cardiol 37:1478); elsewhere nothing is.
 """
 
 from dataclasses import dataclass
@@ -75,11 +78,11 @@ def plaque_stage(total_mm3: float, pav_pct: float) -> str:
 
 
 def plaque_type(calcified_mm3: float, total_mm3: float) -> str:
-    """Calcified from a share of 70 %, non-calcified up to 30 %, mixed between (the split of CONFIRM, Min 2011 [check]); "" without plaque."""
+    """Calcified from half of its volume, non-calcified below a fiftieth (less is blur), mixed between [check]; "" without plaque."""
     if not total_mm3 > 0:
         return ""
     share = calcified_mm3 / total_mm3
-    return "calcified" if share >= 0.7 else "non-calcified" if share <= 0.3 else "mixed"
+    return "calcified" if share >= 0.5 else "non-calcified" if share < 0.02 else "mixed"
 
 
 def branch_plaque(volume: Volume, tree: CoronaryTree, own: CrossSections, sections: list[CrossSections], settings: MeasureSettings) -> BranchPlaque:
@@ -90,7 +93,7 @@ def branch_plaque(volume: Volume, tree: CoronaryTree, own: CrossSections, sectio
     radius = own.lumen_radius_mm[..., None] + fraction * full[..., None]
     position = polar_positions(own, radius)
     element = full[..., None] / RADIAL_SAMPLES * radius * (2 * np.pi / radius.shape[1]) * plane_spacing_mm(own, radius)
-    element = np.where(_is_plaque(own, thickness, settings)[..., None], element, 0.0)
+    element = np.where(_carries_plaque(own, thickness, settings)[:, None, None], element, 0.0)
     found = element > 0
     others = [s for s in sections if s.branch != own.branch]
     element[found] *= ~inside_others(position[found], own.branch, others)
@@ -141,15 +144,14 @@ def inside_others(points_mm: np.ndarray, branch: int, others: list[CrossSections
     return inside
 
 
-def _is_plaque(own: CrossSections, thickness: np.ndarray, settings: MeasureSettings) -> np.ndarray:
-    """(M, A) rays through plaque: thicker than normal wall, on planes with enough of it, for a long enough stretch, in a large enough vessel."""
+def _carries_plaque(own: CrossSections, thickness: np.ndarray, settings: MeasureSettings) -> np.ndarray:
+    """(M,) planes with at least the least area of wall thicker than normal, for a long enough stretch, in a large enough vessel."""
     thick = thickness > settings.plaque_normal_wall_mm
     middle = (own.wall_radius_mm + own.lumen_radius_mm) / 2
     area = (2 * np.pi / thick.shape[1]) * np.sum(np.where(thick, middle * thickness, 0.0), axis=1)
     plane = (area >= settings.plaque_min_area_mm2) & own.reliable & (_outer_diameter_mm(own) >= settings.plaque_min_vessel_mm)
     count = max(1, int(np.ceil(settings.plaque_min_length_mm / np.median(np.diff(own.distance_mm)))))
-    plane = ndimage.binary_opening(np.pad(plane, count, mode="edge"), np.ones(count, bool))[count:-count]
-    return thick & plane[:, None]
+    return ndimage.binary_opening(np.pad(plane, count, mode="edge"), np.ones(count, bool))[count:-count]
 
 
 def _outer_diameter_mm(sections: CrossSections) -> np.ndarray:

@@ -42,7 +42,7 @@ def _leiden_with(weights: dict[int, float], findings: Findings, worst_pct: dict[
 
 
 def _composition(findings: Findings, segment: int) -> str:
-    """Of the segment's worst lesion; without one, by the segment's calcified share (>= 70 % calcified, <= 30 % non-calcified)."""
+    """Of the segment's worst lesion; without one, by the segment's calcified share."""
     lesions = [s for s in findings.stenoses if s.segment == segment and s.plaque_type in COMPOSITION_WEIGHT]
     if lesions:
         return max(lesions, key=lambda s: s.diameter_pct).plaque_type

@@ -68,6 +68,7 @@ class ReportContent:
     title: str
     institution: str
     patient: tuple[tuple[str, str], ...]
+    study_date: str
     headline: Headline
     impression: tuple[str, ...]
     cover: tuple[Picture, ...]

@@ -35,6 +35,7 @@ def build(findings: Findings, pictures: dict[str, bytes] | None = None, settings
         title="Coronary CT angiography",
         institution=settings.institution,
         patient=_patient(findings),
+        study_date=findings.patient.study_date,
         headline=_headline(findings),
         impression=impression(findings),
         cover=tuple(Picture(key, caption) for key, caption in COVER if key in pictures),

@@ -34,12 +34,12 @@ def calcium_section(findings: Findings) -> Section:
 
 def stenosis_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
     """One row per stenosis, the worst first, with its FFR, and the pictures of the vessels."""
-    stenoses = sorted(findings.stenoses, key=lambda s: -s.diameter_pct)
-    lesion_ffr = {x.segment: x.ffr for x in findings.ffr.lesions} if findings.ffr else {}
+    lesion_ffr = _lesion_ffr(findings)
+    order = sorted(range(len(lesion_ffr)), key=lambda i: -findings.stenoses[i].diameter_pct)
+    stenoses = [findings.stenoses[i] for i in order]
     rows = []
-    for s in stenoses:
+    for s, ffr in zip(stenoses, (lesion_ffr[i] for i in order), strict=True):
         interval = "" if isinstance(s.diameter_pct_interval, Unavailable) else " ({:.0f}–{:.0f})".format(*s.diameter_pct_interval)
-        ffr = lesion_ffr.get(s.segment, Unavailable("flow was not solved behind it"))
         flow = cell(ffr, "{:.2f}", "" if isinstance(ffr, Unavailable) else ffr_verdict(ffr)[1])
         plaque = "; ".join(x for x in (s.plaque_type, ", ".join(s.high_risk)) if x) or "–"
         rows.append(
@@ -59,13 +59,25 @@ def stenosis_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
     note = "In brackets: 95 % interval. Length, and the place of the minimal lumen along the vessel. FFR is read behind the lesion."
     note += f" {'; '.join(f'{f} {FEATURES[f]}' for f in used if f in FEATURES)}." if used else ""
     tables = (Table(head, tuple(rows), note=note, weights=(1.1, 1.3, 0.8, 1.2, 0.9, 1.2, 2.2, 0.7)),) if rows else ()
-    shown_pictures = [Picture(k, f"{k[4:]}: straightened along its axis; lumen contour in yellow, stenoses marked.") for k in pictures if k.startswith("cpr_")]
+    shown_pictures = [Picture(k, f"{k[4:]}, laid straight from its origin; yellow the lumen, red the stenoses.") for k in pictures if k.startswith("cpr_")]
     if "cross" in pictures:
         shown_pictures.append(Picture("cross", "Cross-sections at the minimal lumen: lumen (yellow) and outer wall (blue)."))
     if "profile" in pictures:
         shown_pictures.append(Picture("profile", "Lumen diameter along the vessels; blue: the expected normal diameter."))
     paragraphs = () if rows else ("No stenosis was found.",)
     return Section("Stenoses", (), paragraphs, tables, tuple(shown_pictures))
+
+
+def _lesion_ffr(findings: Findings) -> list:
+    """FFR behind each stenosis, in their order: the flow stage lists its lesions in the same order within a segment."""
+    waiting = list(findings.ffr.lesions) if findings.ffr else []
+    values = []
+    for stenosis in findings.stenoses:
+        found = next((x for x in waiting if x.segment == stenosis.segment), None)
+        values.append(Unavailable("flow was not solved behind it") if found is None else found.ffr)
+        if found is not None:
+            waiting.remove(found)
+    return values
 
 
 def segments_section(findings: Findings) -> Section:

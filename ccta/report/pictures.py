@@ -182,8 +182,7 @@ def plaque_figure(findings: Findings) -> Figure:
 
 def straightened_figure(image: Straightened) -> Figure:
     """The vessel laid straight, proximal at the left, with the lumen's edges and a bar at each stenosis."""
-    length = image.distance_mm[-1] - image.distance_mm[0]
-    figure = Figure(figsize=(9, 1.75), layout="constrained")
+    figure = Figure(figsize=(9, 1.55), layout="constrained")
     axis = figure.subplots()
     extent = (image.distance_mm[0], image.distance_mm[-1], -image.half_width_mm, image.half_width_mm)
     axis.imshow(image.hu, cmap="gray", vmin=WINDOW_HU[0], vmax=WINDOW_HU[1], extent=extent, origin="lower", aspect="auto", interpolation="bilinear")
@@ -192,8 +191,9 @@ def straightened_figure(image: Straightened) -> Figure:
     for entry, end, text in image.lesions:
         axis.plot([entry, end], [0.93 * image.half_width_mm] * 2, color="#ff5b4d", lw=3, solid_capstyle="butt")
         axis.text((entry + end) / 2, 0.84 * image.half_width_mm, text, fontsize=7.5, ha="center", va="top", color="white")
-    axis.set(title=f"{image.name}, {length:.0f} mm", xlabel="mm", yticks=[])
-    axis.title.set_fontsize(9)
+    axis.set(yticks=[])
+    axis.set_ylabel(image.name, fontsize=9)
+    axis.set_xlabel("mm", fontsize=7, labelpad=1)
     axis.tick_params(labelsize=7)
     return figure
 

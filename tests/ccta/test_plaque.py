@@ -178,7 +178,7 @@ def test_stage(volume, pav, stage):
 
 
 @pytest.mark.parametrize(
-    "calcified, total, name", [(0, 0, ""), (0, 10, "non-calcified"), (3, 10, "non-calcified"), (3.1, 10, "mixed"), (6.9, 10, "mixed"), (7, 10, "calcified")]
+    "calcified, total, name", [(0, 0, ""), (0, 10, "non-calcified"), (0.19, 10, "non-calcified"), (0.2, 10, "mixed"), (4.9, 10, "mixed"), (5, 10, "calcified")]
 )
 def test_plaque_type(calcified, total, name):
     assert plaque_type(calcified, total) == name

@@ -26,7 +26,7 @@ def test_sis_counts_segments_and_sss_grades_them(pct, points):
 def test_leiden_by_hand(dominance, expected):
     """Calcified LM, non-calcified 60 % pLAD, mixed pRCA (which weighs nothing in left dominance)."""
     stenoses = [stenosis(6, 60, plaque_type="non-calcified")]
-    findings = Findings(stenoses=stenoses, plaque=plaque_in(s5=0.9, s6=0.5, s1=0.5), tree=Tree(dominance=dominance))
+    findings = Findings(stenoses=stenoses, plaque=plaque_in(s5=0.9, s6=0.5, s1=0.3), tree=Tree(dominance=dominance))
     assert score(findings).leiden == pytest.approx(expected)
 
 
