@@ -73,26 +73,41 @@ def solve_network(tree: CoronaryTree, profiles: Sequence[Profile], resistance_pa
 
 
 def solve_pieces(pieces: Pieces, profiles: Sequence[Profile], resistance_pa_s_m3: np.ndarray, physiology: Physiology) -> Solution:
-    """`solve_network` for a tree that is cut already (one cut serves many samples)."""
-    along = [branch_losses(profile, physiology.viscosity_pa_s, physiology.density_kg_m3) for profile in profiles]
-    linear, quadratic = (np.array([along[b][n][j] - along[b][n][i] for b, i, j in zip(pieces.branch, pieces.first, pieces.last, strict=True)]) for n in (0, 1))
-    area_in, area_out = _end_areas(pieces, profiles)
+    """`solve_network` for a tree that is cut already (one cut serves many samples).
+
+    The reach of a jet depends on the flow: it is taken from the flow without epicardial losses first, then from the solution, which is solved again.
+    """
     ends = np.where(pieces.outlet >= 0, resistance_pa_s_m3[pieces.outlet], 0.0)
-    guess = _unhindered_flow(pieces.parent, ends, physiology.aortic_pressure_pa - physiology.distal_pressure_pa)
+    pressures = (physiology.aortic_pressure_pa, physiology.distal_pressure_pa)
     half_density = 0.5 * physiology.density_kg_m3
-    entry = half_density * _entry_losses(pieces.parent, guess, area_in, area_out, losses.JUNCTION_LOSS)
-    quadratic += entry + half_density / area_out**2 * (ends > 0)
-    flow, start, steps = _solve(pieces.parent, linear, quadratic, ends, guess, (physiology.aortic_pressure_pa, physiology.distal_pressure_pa))
-    if steps < 0:
-        raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
+    flow = _unhindered_flow(pieces.parent, ends, pressures[0] - pressures[1])
+    area_in, area_out = _end_areas(pieces, profiles)
+    entry = half_density * _entry_losses(pieces.parent, flow, area_in, area_out, losses.JUNCTION_LOSS)
+    extra = entry + half_density / area_out**2 * (ends > 0)
+    for _ in range(2):
+        along = [branch_losses(profile, q, physiology) for profile, q in zip(profiles, _on_branches(pieces, profiles, flow), strict=True)]
+        rows = list(zip(pieces.branch, pieces.first, pieces.last, strict=True))
+        linear, quadratic = (np.array([along[b][kind][j] - along[b][kind][i] for b, i, j in rows]) for kind in (0, 1))
+        flow, start, steps = _solve(pieces.parent, linear, quadratic + extra, ends, flow, pressures)
+        if steps < 0:
+            raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
     return _along_branches(pieces, profiles, along, (flow, start - entry * flow * np.abs(flow)), physiology.density_kg_m3)
 
 
-def branch_losses(profile: Profile, viscosity_pa_s: float, density_kg_m3: float) -> tuple[np.ndarray, np.ndarray]:
-    """Cumulative (linear, quadratic) loss coefficients along a branch, (N,) each; none inside the parent's lumen."""
-    resistance = losses.viscous_resistance_pa_s_m3(profile.distance_m, profile.area_m2, viscosity_pa_s)
-    expansion = 0.5 * density_kg_m3 * losses.expansion_coefficient_1_m4(profile.area_m2, losses.EXPANSION_LOSS)
-    return np.maximum(resistance - profile.at(resistance, profile.start_m), 0.0), expansion
+def branch_losses(profile: Profile, flow_m3_s: np.ndarray, physiology: Physiology) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative (linear, quadratic) loss coefficients along a branch, (N,) each; nothing is lost inside the parent's lumen. flow: (N,)."""
+    resistance = losses.viscous_resistance_pa_s_m3(profile.distance_m, profile.area_m2, physiology.viscosity_pa_s)
+    reynolds = losses.reynolds_length_m(flow_m3_s, physiology.density_kg_m3, physiology.viscosity_pa_s)
+    expansion = losses.expansion_coefficient_1_m4(profile.distance_m, profile.area_m2, reynolds)
+    return np.maximum(resistance - profile.at(resistance, profile.start_m), 0.0), 0.5 * physiology.density_kg_m3 * expansion
+
+
+def _on_branches(pieces, profiles, values):
+    """One value per piece -> per branch an array over its stations."""
+    result = [np.empty(len(profile.distance_m)) for profile in profiles]
+    for k, (b, i, j) in enumerate(zip(pieces.branch, pieces.first, pieces.last, strict=True)):
+        result[b][i : j + 1] = values[k]
+    return result
 
 
 def _end_areas(pieces, profiles):
@@ -106,14 +121,13 @@ def _end_areas(pieces, profiles):
 
 
 def _along_branches(pieces, profiles, along, solved, density_kg_m3):
-    flow = [np.empty(len(one.distance_m)) for one in profiles]
+    flow = _on_branches(pieces, profiles, solved[0])
     pressure = [np.empty(len(one.distance_m)) for one in profiles]
     outlet, inlet = np.zeros(len(profiles)), np.zeros(len(profiles))
     for k, (b, i, j) in enumerate(zip(pieces.branch, pieces.first, pieces.last, strict=True)):
         q, part = solved[0][k], slice(i, j + 1)
         linear, quadratic = (values[part] - values[i] for values in along[b])
         total = solved[1][k] - linear * q - quadratic * q * abs(q)
-        flow[b][part] = q
         pressure[b][part] = total - losses.dynamic_pressure_pa(q, profiles[b].area_m2[part], density_kg_m3)
         if pieces.outlet[k] >= 0:
             outlet[b] = q

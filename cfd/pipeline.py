@@ -45,8 +45,8 @@ def silent(message: str, share: float | None = None) -> None:
     """The progress reporter of a caller that wants none."""
 
 
-def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, progress: Progress = silent) -> FlowResult:
-    """FFR on a patient's coronary tree by the model of the settings. Refusal where the tree has no branches."""
+def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, model: str = "rom", progress: Progress = silent) -> FlowResult:
+    """FFR on a patient's coronary tree by either model ("rom", "3d"). Refusal where the tree has no branches."""
     settings = settings or FlowSettings()
     problem = flow_problem(anatomy, settings)
     progress("reduced model", 0.1)
