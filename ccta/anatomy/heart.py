@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ccta.anatomy.heart_aorta import Tube, bright_tubes
-from ccta.anatomy.heart_chambers import OTHER, aortic_valve, chambers, find_pools, left_ventricle
+from ccta.anatomy.heart_chambers import OTHER, Pools, aortic_valve, chambers, find_pools, left_ventricle
 from ccta.anatomy.heart_grid import coarse, fine
 from ccta.anatomy.heart_wall import closed, heart_region, myocardium
 from ccta.errors import Refusal
@@ -29,14 +29,9 @@ def segment_heart(volume: Volume, settings: SegmentSettings) -> Volume:
     step = settings.heart_step_mm
     tissue = soft_tissue_hu(hu)
     tubes = bright_tubes(hu, step, max(settings.heart_min_blood_hu, tissue + 80))
-    aorta = ascending_aorta(tubes, step)
-    contrast = float(np.median(aorta.hu)) - tissue
-    blood = hu > tissue + max(settings.heart_blood_fraction * contrast, 60)
-    pools = find_pools(hu, blood, contrast, step)
-    lv = left_ventricle(pools, aorta)
-    valve = aortic_valve(pools, aorta, pools.peaks[lv])
+    pools, aorta, lv_peak, valve = _left_heart(tubes, hu, tissue, settings)
     others = [tube for tube in tubes if tube is not aorta]
-    labels = _with_wall(chambers(pools, aorta, others, lv, valve), hu, step)
+    labels = _with_wall(chambers(pools, aorta, others, lv_peak, valve), hu, step)
     return fine(Volume(labels, grid.affine, volume.frame_of_reference_uid), volume, _edges(labels, hu, tissue))
 
 
@@ -50,22 +45,38 @@ def soft_tissue_hu(hu: np.ndarray) -> float:
     return float(edge[np.argmax(count)] + 2)
 
 
-def ascending_aorta(tubes: list[Tube], step_mm: float) -> Tube:
-    """The tube that is long, round and lies in front of the others of its size. Raises Refusal."""
-    wide = [t for t in tubes if np.median(t.radius_mm) >= 9 and len(t.slice) * step_mm >= 20 and np.median(t.hu) < 900]
-    if not wide:
-        raise Refusal("no contrast-filled ascending aorta was found: a coronary CT angiogram that holds the aortic root is needed")
-    back = max(t.center[:, 1].mean() for t in wide)
-    front = [t for t in wide if len(wide) == 1 or (back - t.center[:, 1].mean()) * step_mm > 25] or wide
-    return max(front, key=lambda t: float(np.sum(t.score) * np.median(t.radius_mm)))
+def _left_heart(tubes: list[Tube], hu: np.ndarray, tissue_hu: float, settings: SegmentSettings) -> tuple[Pools, Tube, np.ndarray, np.ndarray]:
+    """(pools, ascending aorta, index of the LV's centre, index of the valve): the tube that opens most widely into a pool with a muscular wall.
+
+    Raises the Refusal of the last tube tried where none does.
+    """
+    refusal = Refusal("no contrast-filled ascending aorta was found: a coronary CT angiogram that holds the aortic root is needed")
+    best, best_width = None, 0.0
+    for tube in tubes:
+        if np.median(tube.radius_mm) < 9 or len(tube.slice) * settings.heart_step_mm < 20:
+            continue
+        contrast = float(np.median(tube.hu)) - tissue_hu
+        pools = find_pools(hu, hu > tissue_hu + max(settings.heart_blood_fraction * contrast, 60), contrast, settings.heart_step_mm)
+        try:
+            lv_peak = pools.peaks[left_ventricle(pools, tube)]
+            valve, width_mm = aortic_valve(pools, tube, lv_peak)
+        except Refusal as why:
+            refusal = why
+            continue
+        if width_mm > best_width:
+            best, best_width = (pools, tube, lv_peak, valve), width_mm
+    if best is None:
+        raise refusal
+    return best
 
 
 def _with_wall(pools: np.ndarray, hu: np.ndarray, step_mm: float) -> np.ndarray:
     """Pools with the LV's papillary muscles filled, the wall and the sac added; other blood removed."""
     wall = myocardium(hu, pools, step_mm)
     labels = np.where(pools == OTHER, 0, pools).astype(np.uint8)
-    lv = labels == HEART_LABELS["lv"]
-    labels[closed(lv, 4.0, step_mm) & (labels == 0)] = HEART_LABELS["lv"]
+    for name in POOLS:
+        pool = labels == HEART_LABELS[name]
+        labels[closed(pool, 4.0 if name == "lv" else 2.5, step_mm) & (labels == 0) & ~wall] = HEART_LABELS[name]
     labels[wall & (labels == 0)] = HEART_LABELS["myocardium"]
     labels[heart_region(labels, hu, step_mm) & (labels == 0) & (pools != OTHER)] = HEART_LABELS["heart"]
     return labels

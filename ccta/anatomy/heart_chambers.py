@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.graph import route_through_array
+from skimage.morphology import reconstruction
 from skimage.segmentation import watershed
 
 from ccta.anatomy.heart_aorta import Tube
@@ -65,8 +66,8 @@ def left_ventricle(pools: Pools, aorta: Tube) -> int:
     return int(np.argmax(score))
 
 
-def aortic_valve(pools: Pools, aorta: Tube, lv_peak: np.ndarray) -> np.ndarray:
-    """(3,) index of the valve: 4 mm above the narrowest place on the widest way from the ascending aorta into the LV. Raises Refusal."""
+def aortic_valve(pools: Pools, aorta: Tube, lv_peak: np.ndarray) -> tuple[np.ndarray, float]:
+    """(index (3,) of the valve, width mm): 4 mm above the narrowest place on the widest way from the ascending aorta into the LV. Raises Refusal."""
     cost = 1 / np.maximum(pools.depth_mm[::2, ::2, ::2], 0.05) ** 3  # every other voxel is enough for a way 10 mm wide
     start, end = (np.minimum(np.rint(at / 2).astype(int), np.array(cost.shape) - 1) for at in (aorta.top, lv_peak))
     way = 2 * np.array(route_through_array(cost, start, end, geometric=True)[0])
@@ -75,7 +76,7 @@ def aortic_valve(pools: Pools, aorta: Tube, lv_peak: np.ndarray) -> np.ndarray:
     if not below.any() or depth.min() < 2:
         raise Refusal("the aorta does not open into the left ventricle in this image: the aortic valve is outside it or hidden by an artefact")
     neck = np.argmin(np.where(below & (np.linalg.norm(way - lv_peak, axis=1) * pools.step_mm > 12), depth, np.inf))
-    return way[max(0, neck - round(4 / (2 * pools.step_mm)))].astype(float)
+    return way[max(0, neck - round(4 / (2 * pools.step_mm)))].astype(float), float(depth.min())
 
 
 def _axis(aorta: Tube, pools: Pools, top_only: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -86,44 +87,72 @@ def _axis(aorta: Tube, pools: Pools, top_only: bool) -> tuple[np.ndarray, np.nda
     return tuple(a[inside] for a in at)
 
 
-def name_peaks(pools: Pools, lv: int, valve: np.ndarray) -> np.ndarray:
-    """(P,) label of each peak that is certain, 0 where the flood from its neighbours has to decide."""
-    left, posterior, superior = ((pools.peaks - valve) * pools.step_mm).T
-    towards_rv = 0.6 * left - 0.8 * posterior  # the tricuspid valve faces left and anterior
-    depth = pools.depth_mm[tuple(pools.peaks.T)]
+def name_seeds(pools: Pools, lv_peak: np.ndarray, valve: np.ndarray) -> np.ndarray:
+    """Label map of the places deeper than 4 mm that are certain, 0 where the flood from its neighbours has to decide."""
+    at = np.argwhere(pools.depth_mm > 4)
+    left, posterior, superior = ((at - valve) * pools.step_mm).T
+    depth = pools.depth_mm[tuple(at.T)]
+    apical = 0.8 * left - 0.55 * posterior - 0.2 * superior  # across the atrioventricular plane, towards the ventricles
+    near_left, near_right = (width[tuple(at.T)] for width in _widths(pools, lv_peak, valve))
+    right_heart, left_heart = near_right > near_left * 1.05, near_left > near_right * 1.05
+    low = (superior < 4) & (superior > -95)
     rules = {
-        OTHER: (superior > 22) & (left < -18) & (posterior > -15),  # SVC and right pulmonary veins
-        "rv": (towards_rv > 14) & (superior < 4) & (posterior < 0) & (superior > -90) & (left < 70) & (posterior > -75),
-        "ra": (towards_rv < 0) & (left < -9) & (left > -70) & (superior < 18) & (superior > -65) & (np.abs(posterior) < 30),
-        "pulmonary_artery": (superior > 16) & (superior < 75) & (left > 6) & (left < 55) & (posterior > -45) & (posterior < 15),
-        "la": (posterior > 15) & (posterior < 60) & (np.abs(left) < 40) & (superior < 22) & (superior > -35) & (depth > 8),
+        "lv": left_heart & low & (apical > 28) & (depth > 6),
+        "rv": right_heart & low & (apical > 16) & (posterior < 5) & (posterior > -80),
+        "ra": ~left_heart & (apical < -10) & (left < -12) & (left > -75) & (superior < 12) & (superior > -60) & (posterior < 14),
+        "pulmonary_artery": ~left_heart & (superior > 18) & (superior < 75) & (left > 8) & (left < 55) & (posterior > -45) & (posterior < 12),
+        "la": ~right_heart & (posterior > 18) & (posterior < 60) & (left < 15) & (left > -40) & (apical < 0) & (superior < 20) & (depth > 8),
     }
-    label = np.zeros(len(pools.peaks), int)
+    label = np.zeros(len(at), int)
     for name, rule in rules.items():
-        label[rule] = HEART_LABELS.get(name, OTHER)
-    far = (posterior > 62) | (posterior < -85) | (np.abs(left - 10) > 95) | (superior < -100) | (superior > 75)
-    label[far | ((posterior > 40) & (label == 0))] = OTHER
-    behind = (superior > 28) & (posterior >= 15) & (posterior < 50) & (np.abs(left) < 30)  # right pulmonary artery behind the aorta
-    label[behind] = HEART_LABELS["pulmonary_artery"]
-    label[lv] = HEART_LABELS["lv"]
-    return label
+        label[rule] = HEART_LABELS[name]
+    behind = (superior > 30) & (posterior >= 12) & (posterior < 45) & (np.abs(left) < 25)  # right pulmonary artery behind the aorta
+    label[behind & ~left_heart] = HEART_LABELS["pulmonary_artery"]
+    vein = (superior > 24) & (left < -26) & (posterior > -15)  # superior vena cava, right pulmonary veins
+    far = (posterior > 65) | (posterior < -90) | (np.abs(left - 10) > 95) | (superior < -105) | (superior > 75)
+    seeds, peak = np.zeros(pools.blood.shape, np.int32), np.zeros(pools.blood.shape, bool)
+    peak[tuple(pools.peaks.T)] = True
+    label[(vein | far | ((posterior > 40) & (label == 0))) & peak[tuple(at.T)]] = OTHER
+    seeds[tuple(at.T)] = label
+    return seeds
 
 
-def chambers(pools: Pools, aorta: Tube, others: list[Tube], lv: int, valve: np.ndarray) -> np.ndarray:
+def _widths(pools: Pools, lv_peak: np.ndarray, valve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Depth of the narrowest place on the widest way to the LV, and to the right ventricle: which heart a pool belongs to.
+
+    The widest way is a grey-scale reconstruction (Vincent 1993). The right ventricle is the deep pool in front that is worst connected to the LV.
+    """
+    to_left = _widest(pools.depth_mm, lv_peak)
+    left, posterior, superior = ((pools.peaks - valve) * pools.step_mm).T
+    depth = pools.depth_mm[tuple(pools.peaks.T)]
+    front = (posterior < -12) & (superior < 10) & (superior > -90) & (left > -15) & (left < 75) & (posterior > -80)
+    alone = np.where(front, depth * (1 - to_left[tuple(pools.peaks.T)] / depth), 0)
+    if not (front.any() and alone.max() > 1):
+        return to_left, np.zeros_like(to_left)
+    return to_left, _widest(pools.depth_mm, pools.peaks[np.argmax(alone)])
+
+
+def _widest(depth: np.ndarray, peak: np.ndarray) -> np.ndarray:
+    """Largest depth d such that a way deeper than d leads from each voxel to `peak`."""
+    marker = np.zeros_like(depth)
+    marker[tuple(peak)] = depth[tuple(peak)]
+    return reconstruction(marker, depth)
+
+
+def chambers(pools: Pools, aorta: Tube, others: list[Tube], lv_peak: np.ndarray, valve: np.ndarray) -> np.ndarray:
     """uint8 label map of the blood pools: HEART_LABELS without myocardium and heart; other blood is OTHER."""
-    seeds = np.zeros(pools.blood.shape, np.int32)
-    names = name_peaks(pools, lv, valve)
-    seeds[tuple(pools.peaks[names > 0].T)] = names[names > 0]
+    seeds = name_seeds(pools, lv_peak, valve)
+    seeds[tuple(lv_peak)] = HEART_LABELS["lv"]
     for tube in others:
         left, posterior = (tube.center.mean(axis=0) - valve[:2]) * pools.step_mm
         if posterior > 40 or (left < -15 and tube.slice.mean() > valve[2]):  # descending aorta, superior vena cava
             seeds[_axis(tube, pools, top_only=False)] = OTHER
-    near_axis = np.zeros(pools.blood.shape, bool)
+    axis = np.zeros(pools.blood.shape, bool)
     above = aorta.slice > valve[2] + 8 / pools.step_mm
-    at = tuple(a for a in (*np.rint(aorta.center[above]).astype(int).T, aorta.slice[above]))
-    near_axis[at] = True
-    reach = ndimage.distance_transform_edt(~near_axis) * pools.step_mm < 7
-    seeds[reach & pools.blood] = HEART_LABELS["aorta"]
+    axis[(*np.rint(aorta.center[above]).astype(int).T, aorta.slice[above])] = True
+    away_mm, radius_mm = ndimage.distance_transform_edt(~axis) * pools.step_mm, np.median(aorta.radius_mm)
+    seeds[away_mm < 1.3 * radius_mm] = 0
+    seeds[(away_mm < 0.6 * radius_mm) & pools.blood] = HEART_LABELS["aorta"]
     flooded = watershed(-pools.depth_mm, seeds, mask=pools.blood).astype(np.uint8)
     return _without_vessels(flooded, aorta, pools.step_mm)
 
@@ -131,7 +160,7 @@ def chambers(pools: Pools, aorta: Tube, others: list[Tube], lv: int, valve: np.n
 def _without_vessels(labels: np.ndarray, aorta: Tube, step_mm: float) -> np.ndarray:
     """Each chamber as its largest piece after an opening (pulmonary veins, lung vessels go to OTHER); the aorta only about its own axis."""
     out = np.where(labels > 0, OTHER, 0).astype(np.uint8)
-    for name, radius_mm in {"lv": 2.5, "rv": 2.5, "ra": 2.5, "la": 5.0, "pulmonary_artery": 4.0, "aorta": 4.0}.items():
+    for name, radius_mm in {"lv": 2.5, "rv": 1.0, "ra": 1.0, "la": 5.0, "pulmonary_artery": 4.0, "aorta": 4.0}.items():
         mask = labels == HEART_LABELS[name]
         if name == "aorta":
             mask = mask & _near_axis(aorta, mask.shape, step_mm)
