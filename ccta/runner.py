@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,8 @@ def _missing(case: Case, stage: Stage) -> str:
 
 
 def _settings_of(stage: Stage, settings: Settings) -> dict:
-    return {name: dataclasses.asdict(getattr(settings, name)) for name in stage.settings}
+    """As JSON gives them back (tuples become lists), so that they compare equal to the record."""
+    return json.loads(json.dumps({name: dataclasses.asdict(getattr(settings, name)) for name in stage.settings}))
 
 
 def _digests(case: Case, items: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,86 @@
+"""`ccta flow`: on a case's tree, on any lumen surface, or on a 0-D network."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ccta.case import Case
+from ccta.cli.analyse import Json, run_and_tell
+from ccta.cli.console import print_json, print_table, reporting, say
+from ccta.cli.stage_commands import tell_stale
+from ccta.cli.stages import pipeline
+from ccta.errors import BadInput
+from ccta.runner import select
+from ccta.settings import load_settings
+
+
+class Model(StrEnum):
+    """Flow models: reduced order, or steady 3-D."""
+
+    rom = "rom"
+    three_d = "3d"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    app.command(epilog="Examples: ccta flow case/ --model rom | ccta flow --surface tree.stl out/ | ccta flow --network net.json out.json")(flow)
+
+
+def flow(
+    target: Annotated[Path, typer.Argument(metavar="CASE|OUT", help="A case; or, with --surface or --network, where the result goes.")],
+    model: Annotated[Model | None, typer.Option(help="3d unless case.toml says otherwise.")] = None,
+    surface: Annotated[Path | None, typer.Option(help="A lumen surface: STL, VTP, PLY or OBJ, open or closed.")] = None,
+    centerlines: Annotated[list[Path] | None, typer.Option(help="VMTK centerlines (VTP) of that surface; repeat for several trees.")] = None,
+    network: Annotated[Path | None, typer.Option(help="A 0-D network in svZeroDSolver's JSON format.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Blood flow and FFR on a case, a surface, or a network."""
+    if surface is not None and network is not None:
+        raise BadInput("give either --surface or --network, not both")
+    if network is not None:
+        _flow_network(network, target, as_json)
+    elif surface is not None:
+        _flow_surface(surface, centerlines or [], target, model, as_json)
+    else:
+        _flow_case(target, model, as_json)
+
+
+def _settings(folder: Path, model: Model | None):
+    settings = load_settings(folder / "case.toml")
+    return replace(settings, flow=replace(settings.flow, model=model.value)) if model else settings
+
+
+def _flow_case(root: Path, model: Model | None, as_json: bool) -> None:
+    case = Case.open(root)
+    settings = _settings(root, model)
+    run_and_tell(case, select(pipeline(), ["flow", "verdict", "report"]), settings, False, as_json)
+    tell_stale(case, settings)
+
+
+def _flow_surface(surface: Path, centerlines: list[Path], out: Path, model: Model | None, as_json: bool) -> None:
+    from cfd.pipeline import solve_surface
+
+    with reporting() as start:
+        result = solve_surface(surface, centerlines, out, _settings(out, model).flow, start("flow"))
+    rows = [[b.name, f"{b.distance_mm[-1]:.0f}", f"{b.diameter_mm[0]:.1f}", f"{b.ffr[-1]:.3f}", f"{b.flow_ml_min[0]:.0f}"] for b in result.branches]
+    print_table(f"{result.model} flow, aortic pressure {result.pa_mmhg:.0f} mmHg", ["branch", "mm", "diameter mm", "FFR at its end", "mL/min"], rows)
+    for note in result.notes:
+        say(note)
+    say(f"result   {out}")
+    if as_json:
+        print_json({"out": str(out), "mass_error": result.mass_error, "ffr": {b.name: b.ffr[-1] for b in result.branches}})
+
+
+def _flow_network(network: Path, out: Path, as_json: bool) -> None:
+    from cfd.network_json import solve_network_file
+
+    solve_network_file(network, out)
+    say(f"result   {out}")
+    if as_json:
+        print_json({"out": os.fspath(out)})

@@ -1,0 +1,27 @@
+"""`ccta view`: one case in the browser."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ccta.case import Case
+from ccta.cli.analyse import CaseDirectory
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    app.command(epilog="Example: ccta view case/ --port 8080")(view)
+
+
+def view(
+    case: CaseDirectory,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the default browser.")] = True,
+) -> None:
+    """One case in the browser: slices, tree, straightened vessel, pullback, findings."""
+    Case.open(case)
+    from viewer.app.main import serve  # trame and vtk load only when the viewer is wanted
+
+    serve(case, port, open_browser=browser)

@@ -1,0 +1,40 @@
+"""`ccta segment`, `tree`, `measure`, `report`: one stage again, after a setting or a hand edit changed."""
+
+from __future__ import annotations
+
+import typer
+
+from ccta.case import Case
+from ccta.cli.analyse import CaseDirectory, Json, run_and_tell
+from ccta.cli.console import say
+from ccta.cli.stages import pipeline
+from ccta.runner import select, stale_stages
+from ccta.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this module."""
+    for names, sentence in (
+        (("segment",), "Heart, aorta and coronary arteries again, from the image of the case."),
+        (("tree",), "Centerlines and segment names again, from the labels of the case."),
+        (("measure",), "Contours, stenoses, plaque and fat again, from the tree of the case."),
+        (("verdict", "report"), "CAD-RADS, scores and the report again, from the findings of the case."),
+    ):
+        app.command(names[-1], help=sentence, epilog=f"Example: ccta {names[-1]} case/")(_command(names))
+
+
+def _command(names: tuple[str, ...]):
+    def command(case: CaseDirectory, as_json: Json = False) -> None:
+        target = Case.open(case)
+        settings = load_settings(case / "case.toml")
+        run_and_tell(target, select(pipeline(), names), settings, False, as_json)
+        tell_stale(target, settings)
+
+    return command
+
+
+def tell_stale(case: Case, settings) -> None:
+    """Says which recorded stages no longer follow from the case as it is now."""
+    stale = stale_stages(case, pipeline(), settings)
+    if stale:
+        say(f"stale now: {', '.join(stale)}; run `ccta {stale[0] if stale[0] != 'verdict' else 'report'} {case.root}` next")

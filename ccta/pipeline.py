@@ -1,0 +1,150 @@
+"""DICOM to findings, one function per stage: each reads its inputs from the case, calls the algorithms, and writes its outputs.
+
+`STAGES` says what each needs and makes; `ccta.runner` runs them. Flow is solved in `cfd`, so the command line adds that stage.
+Stages import their algorithms when they run, so that a command loads only what it uses.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ccta.case import Case
+from ccta.errors import BadInput, Refusal
+from ccta.model import Unavailable
+from ccta.runner import Progress, Stage
+from ccta.settings import Settings
+
+
+def read_input(source: Path, case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
+    """The chosen CCTA and calcium series of a study into the case. BadInput if the study has neither."""
+    from ccta.reading.study import open_input, read
+
+    progress(f"looking into {source}")
+    inventory = open_input(source)
+    chosen = {item: inventory.chosen(kind, settings.read) for item, kind in (("calcium_image", "calcium"), ("image", "ccta"))}
+    absent = {item: series.reason for item, series in chosen.items() if isinstance(series, Unavailable)}
+    if len(absent) == len(chosen):
+        raise BadInput(absent["image"])
+    scans = {}
+    for item in (item for item in chosen if item not in absent):
+        progress(f"reading {chosen[item].description or 'the image'}")
+        scans[item] = read(chosen[item])
+    for item, section in (("calcium_image", "calcium_acquisition"), ("image", "acquisition")):  # the image's header has the last word on the patient
+        if item in absent:
+            case.update_findings(**{section: Unavailable(absent[item])})
+        else:
+            case.write_volume(item, scans[item].volume)
+            case.update_findings(patient=scans[item].patient, **{section: scans[item].acquisition})
+    return absent
+
+
+def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
+    """Heart, image quality, and coronary arteries. Where the image cannot give the arteries, the heart still stands."""
+    from ccta.anatomy.coronaries import segment_coronaries
+    from ccta.anatomy.heart import measure_heart, segment_heart
+    from ccta.reading.quality import assess_quality
+
+    volume = case.read_volume("image")
+    progress("heart and aorta")
+    heart = segment_heart(volume, settings.segment)
+    case.write_volume("heart", heart)
+    case.update_findings(heart=measure_heart(heart, volume), quality=assess_quality(volume, heart, case.findings().acquisition))
+    progress("coronary arteries")
+    try:
+        case.write_volume("coronary", segment_coronaries(volume, heart, settings.segment))
+    except Refusal as refusal:
+        return {"coronary": str(refusal)}
+    return {}
+
+
+def tree(case: Case, settings: Settings, progress: Progress) -> None:
+    """Centerlines and SCCT names."""
+    from ccta.anatomy.branch_names import name_tree, tree_findings
+    from ccta.anatomy.centerline import extract_tree
+
+    volume, heart = case.read_volume("image"), case.read_volume("heart")
+    progress("centerlines")
+    named = name_tree(extract_tree(volume, heart, case.read_volume("coronary"), settings.tree), heart, settings.tree)
+    case.write_tree(named)
+    case.update_findings(tree=tree_findings(named))
+
+
+def measure(case: Case, settings: Settings, progress: Progress) -> None:
+    """Contours, lumen surface, stenoses, plaque and pericoronary fat."""
+    from ccta.anatomy.contours import trace_contours
+    from ccta.anatomy.lumen_surface import lumen_surface
+    from ccta.disease.fat import measure_fat
+    from ccta.disease.plaque import measure_plaque
+    from ccta.disease.stenosis import find_stenoses
+
+    volume, named = case.read_volume("image"), case.read_tree()
+    progress("lumen and wall contours")
+    sections = trace_contours(volume, named, settings.measure)
+    case.write_sections(sections)
+    progress("lumen surface")
+    case.write_surface(lumen_surface(named, sections))
+    progress("stenoses, plaque and fat")
+    plaque, stenoses = measure_plaque(volume, named, sections, find_stenoses(named, sections, settings.measure), settings.measure)
+    case.update_findings(stenoses=stenoses, plaque=plaque, fat=measure_fat(volume, named, sections, case.findings().acquisition))
+
+
+def calcium(case: Case, settings: Settings, progress: Progress) -> None:
+    """Agatston, volume and mass score; lesions are told from bone by the tree where one is there."""
+    from ccta.disease.calcium import score_calcium
+
+    progress("scoring")
+    named = case.read_tree() if case.path("tree").exists() else None
+    found = case.findings()
+    case.update_findings(calcium=score_calcium(case.read_volume("calcium_image"), found.calcium_acquisition, found.patient, settings.calcium, named))
+
+
+def verdict(case: Case, settings: Settings, progress: Progress) -> None:
+    """CAD-RADS 2.0 and the segment scores from what was found."""
+    from ccta.disease.cadrads import classify
+    from ccta.disease.scores import score
+
+    found = case.findings()
+    case.update_findings(cad_rads=classify(found), scores=score(found))
+
+
+def report(case: Case, settings: Settings, progress: Progress) -> None:
+    """HTML and PDF, with the pictures that the case allows."""
+    from ccta.report.content import build
+    from ccta.report.document import write_html, write_pdf
+    from ccta.report.pictures import make_pictures
+    from ccta.report.reformats import case_reformats
+
+    progress("pictures")
+    found = case.findings()
+    pullback = case.pullback() if case.path("pullback").exists() else None
+    measured = case.path("image").exists() and case.path("contours").exists()
+    reformats = case_reformats(case.read_volume("image"), case.read_tree(), case.read_sections(), list(found.stenoses or ())) if measured else ()
+    content = build(found, make_pictures(found, pullback, *reformats), settings.report)
+    progress("HTML and PDF")
+    with case.writing("report_html") as path:
+        write_html(content, path)
+    with case.writing("report_pdf") as path:
+        write_pdf(content, path)
+
+
+STAGES = (
+    Stage("segment", ("image",), ("heart", "coronary", "findings.heart", "findings.quality"), segment, ("findings.acquisition",), ("segment",)),
+    Stage("tree", ("image", "heart", "coronary"), ("tree", "tree_polydata", "findings.tree"), tree, (), ("tree",)),
+    Stage(
+        "measure",
+        ("image", "tree"),
+        ("contours", "surface", "findings.stenoses", "findings.plaque", "findings.fat"),
+        measure,
+        ("findings.acquisition",),
+        ("measure",),
+    ),
+    Stage("calcium", ("calcium_image",), ("findings.calcium",), calcium, ("tree", "findings.calcium_acquisition", "findings.patient"), ("calcium",)),
+    Stage(
+        "verdict",
+        (),
+        ("findings.cad_rads", "findings.scores"),
+        verdict,
+        tuple(f"findings.{name}" for name in ("stenoses", "plaque", "calcium", "ffr", "quality", "tree")),
+    ),
+    Stage("report", (), ("report_html", "report_pdf"), report, ("findings", "image", "tree", "contours", "pullback"), ("report",)),
+)

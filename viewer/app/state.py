@@ -1,0 +1,25 @@
+"""What the reading page shows of a case at one moment, and nothing else. Neither trame nor vtk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WINDOWS = {"CTA": (300.0, 800.0), "calcium": (400.0, 1500.0), "soft tissue": (40.0, 400.0), "lung": (-600.0, 1500.0), "bone": (500.0, 2000.0)}
+"""Window presets: (level, width) in HU."""
+
+COLOURS = ("FFR", "diameter", "stenosis")
+
+
+@dataclass
+class ReadingState:
+    """position_mm: the cross-hair. branch, distance_mm: the place on the tree that curve, CPR and cross-section show (branch -1: there is no tree)."""
+
+    position_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    branch: int = -1
+    distance_mm: float = 0.0
+    lesion: int = -1
+    level_hu: float = WINDOWS["CTA"][0]
+    width_hu: float = WINDOWS["CTA"][1]
+    cpr_angle_deg: float = 0.0
+    colour_by: str = COLOURS[0]
+    place_text: str = ""
