@@ -87,6 +87,13 @@ def wall_cost(profile_hu, weight, lumen_hu, radius_mm, model: RayModel) -> np.nd
     return _wall_cost(profile_hu, weight, lumen_hu, radius_mm / RADIUS_STEP_MM, model.disc, model.constants)
 
 
+def ray_tissues(profile_hu, weight, lumen_hu, radii_mm, model: RayModel) -> tuple[np.ndarray, np.ndarray]:
+    """(wall HU, background HU), each (M, A), that fit the rays best for radii_mm = (lumen, outer wall), each (M, A)."""
+    radius, wall = (r / RADIUS_STEP_MM for r in radii_mm)
+    extra = np.clip(wall - radius - model.normal_steps, 0, WALL_CANDIDATES - 1)
+    return _ray_tissues(profile_hu, weight, lumen_hu, radius, extra, model.disc, model.constants)
+
+
 @numba.njit(cache=True, nogil=True)
 def _clip_wall(wall, lumen):
     """The allowed wall HU nearest to `wall`."""
@@ -97,8 +104,8 @@ def _clip_wall(wall, lumen):
 
 
 @numba.njit(cache=True, nogil=True)
-def _ray_cost(y, w, inner, outer, lumen, noise, wall_hu):
-    """Least cost of one ray for given lumen and wall discs; wall_hu NaN: solved, else fixed."""
+def _ray_fit(y, w, inner, outer, lumen, noise, wall_hu):
+    """(least cost, wall HU, background HU) of one ray for given lumen and wall discs; wall_hu NaN: solved, else fixed."""
     saa, sab, sbb, say, sby = 1e-9, 0.0, 1e-9, 0.0, 0.0
     for j in range(y.size):
         if w[j] > 0:
@@ -120,7 +127,7 @@ def _ray_cost(y, w, inner, outer, lumen, noise, wall_hu):
         if w[j] > 0:
             model = lumen * inner[j] + wall * (outer[j] - inner[j]) + background * (1 - outer[j])
             cost += w[j] * min(((y[j] - model) / noise) ** 2, RESIDUAL_CAP)
-    return 0.5 * cost
+    return 0.5 * cost, wall, background
 
 
 @numba.njit(cache=True, nogil=True)
@@ -132,9 +139,9 @@ def _lumen_cost(profile, weight, lumen, disc, constants, candidates):
         for a in range(angles):
             y, w = profile[m, a], weight[m, a]
             for k in range(candidates):
-                best = _ray_cost(y, w, disc[k], disc[k + normal], lumen[m], noise, wall_hu)
+                best = _ray_fit(y, w, disc[k], disc[k + normal], lumen[m], noise, wall_hu)[0]
                 for t in PLAQUE_STEPS:
-                    best = min(best, PLAQUE_COST + _ray_cost(y, w, disc[k], disc[k + normal + t], lumen[m], noise, np.nan))
+                    best = min(best, PLAQUE_COST + _ray_fit(y, w, disc[k], disc[k + normal + t], lumen[m], noise, np.nan)[0])
                 out[m, a, k] = best
     return out
 
@@ -153,5 +160,21 @@ def _wall_cost(profile, weight, lumen, radius, disc, constants):
             for t in range(WALL_CANDIDATES):
                 outer = (1 - f) * disc[k + normal + t] + f * disc[k + normal + t + 1]
                 fixed = wall_hu if t == 0 else np.nan
-                out[m, a, t] = _ray_cost(y, w, inner, outer, lumen[m], noise, fixed) + (PLAQUE_COST if t > 0 else 0.0)
+                out[m, a, t] = _ray_fit(y, w, inner, outer, lumen[m], noise, fixed)[0] + (PLAQUE_COST if t > 0 else 0.0)
     return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _ray_tissues(profile, weight, lumen, radius, extra, disc, constants):
+    noise, wall_hu, normal = constants
+    planes, angles, _ = profile.shape
+    wall, background = np.empty((planes, angles)), np.empty((planes, angles))
+    for m in range(planes):
+        for a in range(angles):
+            k, k2 = int(radius[m, a]), int(radius[m, a] + normal + extra[m, a])
+            f, f2 = radius[m, a] - k, radius[m, a] + normal + extra[m, a] - k2
+            inner = (1 - f) * disc[k] + f * disc[k + 1]
+            outer = (1 - f2) * disc[k2] + f2 * disc[k2 + 1]
+            fixed = wall_hu if extra[m, a] < 1.0 else np.nan
+            _, wall[m, a], background[m, a] = _ray_fit(profile[m, a], weight[m, a], inner, outer, lumen[m], noise, fixed)
+    return wall, background

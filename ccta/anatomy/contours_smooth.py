@@ -4,6 +4,9 @@ import numba
 import numpy as np
 from scipy import ndimage
 
+RIDGE = (0.0, 0.01, 0.05)
+"""Weak priors on the Fourier orders of a lumen, as a share of the data's weight: centred and round unless the image says otherwise."""
+
 
 @numba.njit(cache=True, nogil=True)
 def best_path(cost, penalty, reach):
@@ -65,11 +68,12 @@ def refined_minimum(cost, index):
     return np.where(inner == index, index + shift, index), curvature
 
 
-def smooth_surface(cost, start, sigma_planes: float, sigma_angles: float, rounds: int = 6) -> np.ndarray:
-    """(M, A) smooth index surface that fits the cost (M, A, K), periodic in angle.
+def smooth_surface(cost, start, trust, sigma_planes: float, ridge=RIDGE, rounds: int = 6) -> np.ndarray:
+    """(M, A) smooth index surface that fits the cost (M, A, K): per plane a level, a shift and an ellipse (Fourier orders 0-2 of the angle).
 
-    Half-quadratic splitting (Geman and Yang 1995): x = argmin cost + mu/2 (x - z)^2 per ray, z = x smoothed with the curvature as
-    weight; mu doubles. A ray without information (flat cost) takes its neighbours' value.
+    Half-quadratic splitting (Geman and Yang 1995): x = argmin cost + mu/2 (x - z)^2 per ray, then z = the weighted fit of x, the normal
+    equations averaged along the branch; mu doubles. The weight is the cost's curvature times `trust` (M, A): a ray without information
+    takes what the others say.
     """
     grid = np.arange(cost.shape[-1])
     smooth = np.broadcast_to(start, cost.shape[:2]).astype(float)
@@ -79,11 +83,24 @@ def smooth_surface(cost, start, sigma_planes: float, sigma_angles: float, rounds
         pulled = cost + 0.5 * mu * (grid - smooth[..., None]) ** 2
         best, curvature = refined_minimum(pulled, np.argmin(pulled, axis=-1))
         weight = np.maximum(curvature - mu, 0)
-        weight = np.minimum(weight, 4 * np.median(weight) + 1e-9) + 1e-3 * (weight.mean() + 1e-9)
-        smooth = _blurred(weight * best, sigma_planes, sigma_angles) / _blurred(weight, sigma_planes, sigma_angles)
+        weight = trust * (np.minimum(weight, 4 * np.median(weight) + 1e-9) + 1e-3 * (weight.mean() + 1e-9))
+        smooth = _fourier_fit(best, weight, sigma_planes, ridge)
     return smooth
 
 
-def _blurred(values, sigma_planes, sigma_angles):
-    values = ndimage.gaussian_filter1d(values, sigma_angles, axis=1, mode="wrap")
-    return ndimage.gaussian_filter1d(values, sigma_planes, axis=0, mode="nearest")
+def _fourier_fit(values, weight, sigma_planes, ridge):
+    """(M, A) values of the weighted least-squares fit of Fourier orders 0-2 in the angle, Gaussian-averaged over planes."""
+    angle = 2 * np.pi * np.arange(values.shape[1]) / values.shape[1]
+    basis = np.stack([np.ones_like(angle), *(f(n * angle) for n in range(1, len(ridge)) for f in (np.cos, np.sin))], axis=1)
+    normal = np.einsum("ma,ap,aq->mpq", weight, basis, basis)
+    right = np.einsum("ma,ap->mp", weight * values, basis)
+    normal, right = (ndimage.gaussian_filter1d(x, sigma_planes, axis=0, mode="nearest") for x in (normal, right))
+    penalty = np.diag(np.concatenate([[ridge[0]], *([r, r] for r in ridge[1:])]))
+    return np.linalg.solve(normal + penalty * normal[:, :1, :1], right[..., None])[..., 0] @ basis.T
+
+
+def sharpened(radius, variance_planes: float):
+    """Radii (M, A) with the blur along the branch undone to first order: r^2 - variance / 2 (r^2)'', at most a third of r^2 either way."""
+    area = radius**2
+    change = np.gradient(np.gradient(area, axis=0), axis=0) * variance_planes / 2
+    return np.sqrt(area - np.clip(change, -area / 3, area / 3))
