@@ -16,7 +16,12 @@ GRID_MM = 3.0
 LUNG_HU = (-960.0, -500.0)  # aerated lung; air outside the body lies below
 MIN_LUNG_ML = 100.0  # a cardiac field of view shows far more of each lung
 MIN_RADIUS_MM = 25.0  # of the largest ball between the lungs; an adult heart holds 35-50 mm
-CORE = 0.6  # of that ball: smaller balls sweep out the heart, but not the spine, the sternum or the descending aorta
+CORE = 0.5  # of that ball: smaller balls sweep out the chambers, but not the spine, the sternum or the descending aorta
+SOFT_HU = -30.0  # above: muscle and blood; below: fat
+FRAME_SLICES = 5  # lungs within 6 mm above and below frame a slice: low on the heart they no longer reach round its front
+BONE_HU = 130.0
+MIN_SPINE_MM3, SPINE_COAT_MM = 5000.0, 9.0  # half a vertebral body; discs and the posterior longitudinal tissue
+FAT_COAT_MM = 9.0  # epicardial fat, in which the arteries run
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,25 +48,40 @@ class HeartPlace:
 def locate_heart(volume: Volume) -> HeartPlace:
     """The heart is the tissue between the lungs that large balls sweep out.
 
-    Per axial slice the convex hull of the lungs minus the lungs is the mediastinum with the front of the spine. The largest ball in it is the
-    heart's core; what balls of 0.6 of its radius reach from there is the heart. Raises Refusal where the lungs or such a ball are not seen.
+    Per axial slice the convex hull of the lungs minus the lungs is the mediastinum with the front of the spine. The largest ball of soft tissue
+    in it is the heart's core; what balls of `CORE` of its radius reach from there, and the fat around, is the heart with its pericardium.
+    Raises Refusal where the lungs or such a ball are not seen.
     """
     coarse = resampled(volume, GRID_MM)
     lungs = _lungs(coarse.array)
     between = np.zeros_like(lungs)
+    frame = ndimage.maximum_filter1d(lungs, FRAME_SLICES, axis=2)
     for k in range(lungs.shape[2]):
         if lungs[:, :, k].sum() * GRID_MM**2 > 1000:  # mm2; fewer do not frame anything
-            between[:, :, k] = convex_hull_image(lungs[:, :, k]) & ~lungs[:, :, k]
-    depth_mm = ndimage.distance_transform_edt(np.pad(between, 1))[1:-1, 1:-1, 1:-1] * GRID_MM
+            between[:, :, k] = convex_hull_image(frame[:, :, k]) & ~lungs[:, :, k]
+    between &= ~_spine(coarse, lungs)
+    soft = ndimage.binary_closing(np.pad(between & (coarse.array > SOFT_HU), 3), ball(2))[3:-3, 3:-3, 3:-3] & between
+    depth_mm = ndimage.distance_transform_edt(np.pad(soft, 1))[1:-1, 1:-1, 1:-1] * GRID_MM
     radius_mm = float(depth_mm.max())
     if radius_mm < MIN_RADIUS_MM:
         raise Refusal(f"the heart was not found between the lungs (the largest ball there has a radius of {radius_mm:.0f} mm)")
     core, _ = ndimage.label(depth_mm >= CORE * radius_mm)
     core = core == core[np.unravel_index(np.argmax(depth_mm), core.shape)]
-    region = (ndimage.distance_transform_edt(~core) * GRID_MM <= CORE * radius_mm) & ~lungs
-    points = to_patient_mm(np.argwhere(region), coarse.affine)
-    low, high = np.percentile(points, [2, 98], axis=0)
-    return HeartPlace((low + high) / 2, (high - low) / 2, Volume(region, coarse.affine))
+    from_core_mm = ndimage.distance_transform_edt(~core) * GRID_MM
+    tissue = to_patient_mm(np.argwhere((from_core_mm <= CORE * radius_mm) & soft), coarse.affine)
+    low, high = np.percentile(tissue, [2, 98], axis=0)
+    return HeartPlace((low + high) / 2, (high - low) / 2, Volume((from_core_mm <= CORE * radius_mm + FAT_COAT_MM) & ~lungs, coarse.affine))
+
+
+def _spine(coarse: Volume, lungs: np.ndarray) -> np.ndarray:
+    """Large dense bodies behind the middle of the lungs, with the tissue that lies on them."""
+    parts, count = ndimage.label(ndimage.binary_opening(coarse.array > BONE_HU, ball(1)))
+    back_mm = to_patient_mm(np.argwhere(lungs), coarse.affine)[:, 1].mean()
+    spine = np.zeros(count + 1, bool)
+    for label, box in enumerate(ndimage.find_objects(parts), 1):
+        index = np.argwhere(parts[box] == label) + [s.start for s in box]
+        spine[label] = len(index) * GRID_MM**3 > MIN_SPINE_MM3 and to_patient_mm(index, coarse.affine)[:, 1].mean() > back_mm
+    return ndimage.distance_transform_edt(~spine[parts]) * GRID_MM <= SPINE_COAT_MM if spine.any() else np.zeros_like(lungs)
 
 
 def _lungs(hu: np.ndarray) -> np.ndarray:
