@@ -24,7 +24,7 @@ FIXED_HU = (30.0, 130.0, 350.0)  # low attenuation < 30, fibro-fatty to 130, fib
 FIXED_FOR_LUMEN_HU = 350.0  # "adapted" equals "fixed" at this enhancement
 RADIAL_SAMPLES = 12
 STAGES = ("0 (none)", "1 (mild)", "2 (moderate)", "3 (severe)")
-NOISE_SMOOTHING_MM = 0.4  # about one voxel, inside plaque only: single noisy voxels are not low-attenuation plaque
+NOISE_SMOOTHING_MM = 0.2  # half a voxel, inside plaque only: takes single noisy samples away and leaves a lipid core of 1-2 mm
 MIN_SEGMENT_MM3 = 2.0  # of plaque, for the segment to count as involved: 1 mm2 over 2 mm
 
 
@@ -50,6 +50,7 @@ def measure_plaque(
     volume: Volume, tree: CoronaryTree, sections: list[CrossSections], stenoses: list[Stenosis], settings: MeasureSettings
 ) -> tuple[Plaque, list[Stenosis]]:
     """Volumes of the patient, and the stenoses with `plaque_type` and `high_risk` filled in. Raises Refusal when no plane is reliable."""
+    sections = [s for s in sections if len(s) > 1]
     if not any(s.reliable.any() for s in sections):
         raise Refusal("plaque was not measured: no reliable cross-section of any coronary artery")
     limits_hu, printed = _thresholds(volume, sections, settings)
@@ -159,7 +160,7 @@ def _outer_diameter_mm(sections: CrossSections) -> np.ndarray:
 
 
 def _denoised(hu: np.ndarray, element: np.ndarray, own: CrossSections) -> np.ndarray:
-    """HU averaged over about one voxel among plaque samples only, so that neither lumen nor fat leaks in."""
+    """HU averaged over about half a voxel among plaque samples only, so that neither lumen nor fat leaks in."""
     inside = (element > 0).astype(float)
     if not inside.any():
         return hu

@@ -86,7 +86,7 @@ def impression(findings: Findings) -> tuple[str, ...]:
 
 def _stenosis_lines(findings: Findings) -> list[str]:
     if isinstance(findings.stenoses, Unavailable):
-        return [f"The coronary arteries could not be assessed: {sentence(findings.stenoses.reason)}"]
+        return [f"The coronary arteries could not be assessed: {findings.stenoses.reason.rstrip('.')}."]
     relevant = sorted((s for s in findings.stenoses if s.diameter_pct >= 49.5), key=lambda s: -s.diameter_pct)
     if not relevant:
         worst = max((s.diameter_pct for s in findings.stenoses), default=0)
@@ -103,7 +103,7 @@ def _stenosis_lines(findings: Findings) -> list[str]:
 
 def _flow_lines(findings: Findings) -> list[str]:
     if isinstance(findings.ffr, Unavailable):
-        return [] if isinstance(findings.stenoses, Unavailable) else [f"FFR was not computed: {sentence(findings.ffr.reason)}"]
+        return [] if isinstance(findings.stenoses, Unavailable) else [f"FFR was not computed: {findings.ffr.reason.rstrip('.')}."]
     read = {name: v.ffr for name, v in findings.ffr.vessels.items() if not isinstance(v.ffr, Unavailable)}
     if not read:
         return ["FFR could not be read in any vessel."]

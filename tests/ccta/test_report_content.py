@@ -46,7 +46,7 @@ def test_full_case_has_the_scct_sections_in_order():
 def test_refused_case_says_what_could_be_measured_and_what_not():
     content = build(refused_findings())
     assert content.headline.code == "no category" and "too large" in content.headline.because
-    assert content.impression[0].startswith("The coronary arteries could not be assessed: Voxels of 1.50")
+    assert content.impression[0].startswith("The coronary arteries could not be assessed: voxels of 1.50")
     assert "LV mass 118 g" in content.impression[1]
     titles = [s.title for s in content.sections]
     assert "Stenoses" not in titles and "Heart" in titles and "What could not be measured, and why" in titles
@@ -86,7 +86,7 @@ def test_no_disease_reads_as_no_disease():
 
 def test_missing_flow_is_said_in_the_impression():
     findings = example_findings().model_copy(update={"ffr": Unavailable("motion of the mid LAD")})
-    assert "FFR was not computed: Motion of the mid LAD." in impression(findings)
+    assert "FFR was not computed: motion of the mid LAD." in impression(findings)
 
 
 def test_every_category_has_words_and_a_colour():
