@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from ccta.anatomy.centerline_refine import Lumen, attached, ended, refined
 from ccta.anatomy.coronaries_growth import Front, front_from, mark_balls
+from ccta.anatomy.distance import distance_to_mask
 from ccta.anatomy.ostia import aortic_blood
 from ccta.coordinates import cropped, resampled, resampled_like, to_patient_mm
 from ccta.curves import resampled_curve, smoothed_curve
@@ -45,8 +46,8 @@ def mask_paths(mask: np.ndarray, source: np.ndarray, settings: TreeSettings) -> 
     pieces of mask are bridged up to `max_gap_mm`.
     """
     spacing = settings.mask_grid_mm
-    depth_mm = ndimage.distance_transform_edt(mask, sampling=spacing)
-    allowed = ndimage.distance_transform_edt(~mask, sampling=spacing) <= settings.max_gap_mm / 2
+    depth_mm = distance_to_mask(~mask, spacing)
+    allowed = distance_to_mask(mask, spacing) <= settings.max_gap_mm / 2
     front = front_from(source, 1.0 / (depth_mm + 0.15) ** 2, allowed, mask, settings.max_gap_mm / spacing, spacing)
     tips = np.flatnonzero(mask & (front.parent >= 0).reshape(mask.shape))
     tips = tips[np.argsort(-front.length_mm[tips], kind="stable")]
@@ -82,7 +83,7 @@ def _mask_and_ostia(heart: Volume, coronary: Volume, settings: TreeSettings) -> 
     grid = resampled(part.with_array((part.array > 0).astype(np.float32)), settings.mask_grid_mm)
     mask = grid.array > 0.5
     aorta = resampled_like(heart, grid, order=0).array == HEART_LABELS["aorta"]
-    away_mm = ndimage.distance_transform_edt(~aorta, sampling=settings.mask_grid_mm) if aorta.any() else np.full(mask.shape, np.inf)
+    away_mm = distance_to_mask(aorta, settings.mask_grid_mm)
     pieces, _ = ndimage.label(mask, np.ones((3, 3, 3)))
     touching, count = ndimage.label(mask & (away_mm <= settings.ostium_reach_mm), np.ones((3, 3, 3)))
     source = np.zeros(mask.shape, bool)

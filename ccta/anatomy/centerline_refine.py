@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from ccta.anatomy.distance import distance_to_mask
 from ccta.anatomy.ostia import Blood
 from ccta.coordinates import sample
 from ccta.curves import resampled_curve, rotation_minimising_frames, smoothed_curve, tangents
@@ -39,7 +40,7 @@ class Lumen:
         affine = volume.affine.copy()
         affine[:3, 3] += affine[:3, :3] @ low
         hu = np.clip(volume.array[box].astype(np.float32), FAT_HU, blood.mean_hu + 2 * blood.sd_hu)
-        outside_mm = ndimage.distance_transform_edt(coronary.array[box] == 0, sampling=volume.spacing_mm)
+        outside_mm = distance_to_mask(coronary.array[box] > 0, volume.spacing_mm)
         hu = FAT_HU + (hu - FAT_HU) * np.clip((1.2 - outside_mm) / 0.8, 0, 1).astype(np.float32)
         calcium = coronary.array[box] == CORONARY_LABELS["calcified"]
         sigma = 0.3 / volume.spacing_mm

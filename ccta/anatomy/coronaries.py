@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from ccta.anatomy.coronaries_growth import Evidence, advance, find_branches
 from ccta.anatomy.coronaries_paint import paint
+from ccta.anatomy.distance import distance_to_mask
 from ccta.anatomy.ostia import Blood, aortic_blood, aortic_root, artery_systems
 from ccta.anatomy.vesselness import tube_contrast
 from ccta.coordinates import cropped, resampled, resampled_like
@@ -17,6 +18,8 @@ from ccta.model import HEART_LABELS, Volume
 from ccta.settings import SegmentSettings
 
 FAT_HU = -100.0  # pericardial fat (-195..-45 HU): below it nothing matters to a coronary artery
+BLOOD = np.isin(np.arange(256), [HEART_LABELS[name] for name in ("lv", "rv", "la", "ra", "aorta", "pulmonary_artery")])  # by label
+CARDIAC = np.isin(np.arange(256), [label for name, label in HEART_LABELS.items() if name not in ("aorta", "pulmonary_artery")])
 TISSUE_HU = 100.0  # myocardium in the arterial phase, the brightest surroundings of an artery
 
 
@@ -48,7 +51,7 @@ def gather_evidence(volume: Volume, heart: Volume, blood: Blood, settings: Segme
     smooth = ndimage.gaussian_filter(image, settings.coronary_smoothing_mm / settings.coronary_grid_mm)
     pools = blood_pools(smooth, labels, blood, settings)
     source = aortic_root(pools, labels, settings.coronary_grid_mm, settings.coronary_root_reach_mm)
-    region = ndimage.distance_transform_edt(labels == 0, sampling=settings.coronary_grid_mm) < settings.coronary_outside_mm
+    region = distance_to_mask(labels > 0, settings.coronary_grid_mm) < settings.coronary_outside_mm
     allowed = (smooth > settings.coronary_path_floor_hu) & region & ~pools
     bright = allowed & (smooth > settings.coronary_tube_floor * blood.mean_hu)
     contrast, radius = tube_contrast(image, settings.coronary_grid_mm, settings.coronary_radii_mm, bright)
@@ -60,10 +63,9 @@ def blood_pools(image_hu: np.ndarray, labels: np.ndarray, blood: Blood, settings
     """Bright blood in which a ball wider than any coronary artery fits (an opening), and the depth of the labelled chambers."""
     bright = image_hu > 0.5 * (blood.mean_hu + TISSUE_HU)
     spacing, reach = settings.coronary_grid_mm, settings.coronary_pool_mm
-    core = ndimage.distance_transform_edt(bright, sampling=spacing) > reach
-    opened = ndimage.distance_transform_edt(~core, sampling=spacing) <= reach
-    chambers = np.isin(labels, [HEART_LABELS[name] for name in ("lv", "rv", "la", "ra", "aorta", "pulmonary_artery")])
-    return opened | (ndimage.distance_transform_edt(chambers, sampling=spacing) > settings.coronary_label_error_mm)
+    opened = distance_to_mask(distance_to_mask(~bright, spacing) > reach, spacing) <= reach
+    wall = ~BLOOD[labels]
+    return opened | (distance_to_mask(wall, spacing) > settings.coronary_label_error_mm)
 
 
 def _refuse_large_voxels(volume: Volume, settings: SegmentSettings) -> None:
@@ -89,7 +91,7 @@ def _refuse_poor_contrast(blood: Blood, settings: SegmentSettings) -> None:
 
 def _heart_box(heart: Volume, margin_mm: float) -> tuple[np.ndarray, np.ndarray]:
     """Index bounds of the heart (chambers and pericardium, not the whole aorta) with a margin."""
-    inside = (heart.array > 0) & ~np.isin(heart.array, [HEART_LABELS["aorta"], HEART_LABELS["pulmonary_artery"]])
+    inside = CARDIAC[heart.array]
     if not inside.any():
         raise Refusal("the heart labels hold an aorta but no heart; correct heart.nii.gz")
     bounds = [np.flatnonzero(inside.any(axis=tuple(b for b in range(3) if b != a)))[[0, -1]] for a in range(3)]

@@ -2,8 +2,10 @@
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from ccta.anatomy.coronaries_growth import Evidence
+from ccta.anatomy.distance import distance_to_mask
 from ccta.anatomy.ostia import Blood
 from ccta.coordinates import cropped, resampled_like, to_index
 from ccta.model import CORONARY_LABELS, Volume
@@ -43,17 +45,21 @@ def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndar
     image, spacing = evidence.image_hu[box], evidence.spacing_mm
     path = np.zeros(image.shape, bool)
     path[tuple(along.T)] = True
-    away, nearest = ndimage.distance_transform_edt(~path, sampling=spacing, return_indices=True)
+    away = distance_to_mask(path, spacing)
     level = np.where(path, ndimage.maximum_filter(image, 3), 0).astype(np.float32)
     radius = np.where(path, np.maximum(evidence.radius_mm[box], 0.6), 0).astype(np.float32)
     level, radius = (_along_mean(values, path, 3.0 / spacing) for values in (level, radius))
-    radius = radius[tuple(nearest)]
+    near = np.argwhere(away < 6.0)
+    owner = tuple(along[cKDTree(along).query(near)[1]].T)
+    near = tuple(near.T)
+    radius[near] = radius[owner]
     ring = (away > radius + 0.8) & (away < radius + 2.2)
     weight = np.maximum(ndimage.gaussian_filter(ring.astype(np.float32), 1.5 / spacing), 1e-3)
     around = ndimage.gaussian_filter(np.where(ring, image, 0), 1.5 / spacing) / weight
     around = np.clip(around, -100, 0.5 * level.max())
-    threshold = ndimage.gaussian_filter((0.5 * (level + around))[tuple(nearest)], 0.5 / spacing)
-    return threshold.astype(np.float32), (1.4 * radius + 0.6 - away).astype(np.float32)
+    threshold = np.full(image.shape, 0.5 * level.max(), np.float32)
+    threshold[near] = (0.5 * (level + around))[owner]
+    return ndimage.gaussian_filter(threshold, 0.5 / spacing), (1.4 * radius + 0.6 - away).astype(np.float32)
 
 
 def _along_mean(values: np.ndarray, path: np.ndarray, sigma: float) -> np.ndarray:

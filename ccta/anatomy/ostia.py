@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ccta.anatomy.distance import distance_to_mask
 from ccta.errors import Refusal
 from ccta.model import HEART_LABELS, Volume
 
@@ -24,7 +25,7 @@ def aortic_blood(volume: Volume, heart: Volume, erosion_mm: float = 3.0, minimum
         found = f"label {HEART_LABELS['aorta']} has {int(aorta.sum())} voxels"
         raise Refusal(f"the aorta was not found ({found}), so the coronary ostia cannot be located; correct heart.nii.gz")
     box = ndimage.find_objects(aorta.view(np.uint8))[0]
-    depth_mm = ndimage.distance_transform_edt(np.pad(aorta[box], 1), sampling=volume.spacing_mm)[1:-1, 1:-1, 1:-1]
+    depth_mm = distance_to_mask(np.pad(~aorta[box], 1, constant_values=True), volume.spacing_mm)[1:-1, 1:-1, 1:-1]
     inner = depth_mm > erosion_mm
     if inner.sum() < minimum_voxels:
         raise Refusal(f"the aorta label is nowhere thicker than {2 * erosion_mm:.0f} mm, too thin to measure the contrast of its blood; correct heart.nii.gz")
@@ -42,16 +43,17 @@ def aortic_root(pools: np.ndarray, labels: np.ndarray, spacing_mm: float, reach_
     aorta = labels == HEART_LABELS["aorta"]
     ventricle = labels == HEART_LABELS["lv"]
     if not ventricle.any():
-        ventricle = np.isin(labels, [v for k, v in HEART_LABELS.items() if k not in ("aorta", "pulmonary_artery")])
+        ventricle = (labels > 0) & ~aorta & (labels != HEART_LABELS["pulmonary_artery"])
     if not ventricle.any():
         raise Refusal("the heart labels hold an aorta but no heart chamber, so the aortic root cannot be told from the rest of the aorta; correct heart.nii.gz")
-    away_mm = ndimage.distance_transform_edt(~ventricle, sampling=spacing_mm)
+    away_mm = distance_to_mask(ventricle, spacing_mm)
     parts, count = ndimage.label(aorta)
-    nearest = ndimage.minimum(away_mm, parts, np.arange(1, count + 1))
-    size = ndimage.sum_labels(aorta, parts, np.arange(1, count + 1))
-    chosen = 1 + int(np.argmin(np.where(size > 0.02 * size.sum(), nearest, np.inf)))
-    ascending = (parts == chosen) & (away_mm < nearest[chosen - 1] + reach_mm)
-    near = ndimage.distance_transform_edt(~ascending, sampling=spacing_mm) < 3.0
+    nearest = np.full(count + 1, np.inf)
+    np.minimum.at(nearest, parts[aorta], away_mm[aorta])
+    size = np.bincount(parts[aorta], minlength=count + 1)
+    chosen = int(np.argmin(np.where(size > 0.02 * size.sum(), nearest, np.inf)))
+    ascending = (parts == chosen) & (away_mm < nearest[chosen] + reach_mm)
+    near = distance_to_mask(ascending, spacing_mm) < 3.0
     return pools & near & ~ventricle
 
 
