@@ -156,7 +156,8 @@ def _shade_lesions(top, bottom, findings: Findings, branch: int) -> None:
             for axis in (top, bottom):
                 axis.axvspan(stenosis.entry_mm, stenosis.exit_mm, color="#f2c200", alpha=0.25, lw=0)
             text = f"{SEGMENTS.get(stenosis.segment, ('',))[0]} {stenosis.diameter_pct:.0f} %"
-            top.text((stenosis.entry_mm + stenosis.exit_mm) / 2, 0.03, text, transform=top.get_xaxis_transform(), fontsize=7, ha="center", color=SOFT, rotation=90)
+            middle = (stenosis.entry_mm + stenosis.exit_mm) / 2
+            top.text(middle, 0.03, text, transform=top.get_xaxis_transform(), fontsize=7, ha="center", color=SOFT, rotation=90)
 
 
 def plaque_figure(findings: Findings) -> Figure:
