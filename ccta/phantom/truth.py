@@ -104,7 +104,7 @@ def stenosis_of(patient: PhantomPatient, plaque: lesions.Plaque) -> Stenosis:
         mld_mm=2 * healthy * open_, mla_mm2=np.pi * (healthy * open_) ** 2, reference_diameter_mm=2 * healthy, position_mm=plaque.distance_mm,
         entry_mm=plaque.entry_mm, exit_mm=plaque.exit_mm, length_mm=plaque.spec.length_mm,
         center_mm=tuple(vessel.branch.point_at(plaque.distance_mm).tolist()), diameter_pct_interval=(plaque.spec.stenosis_pct, plaque.spec.stenosis_pct),
-        plaque_type={"soft": "noncalcified"}.get(plaque.spec.kind, plaque.spec.kind),
+        plaque_type={"soft": "non-calcified"}.get(plaque.spec.kind, plaque.spec.kind),
         high_risk=high_risk(plaque.spec),
     )  # fmt: skip
 
