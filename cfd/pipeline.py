@@ -2,17 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from ccta.errors import Refusal
+import numpy as np
+
+from ccta.errors import BadInput, BadSettings, Refusal
 from ccta.findings import Ffr, Patient, PullbackFile, Stenosis
 from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable
+from ccta.polydata import read_polydata, surface_from_polydata
 from ccta.settings import FlowSettings
+from cfd.centerlines import read_tree
 from cfd.ffr import Reading, ffr_findings, plan_readings
 from cfd.network import Solution, solve_network
 from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares
 from cfd.physiology import Physiology, hyperaemic_physiology
 from cfd.profiles import branch_profiles
 from cfd.pullback import FlowModel, pullback_file
+from cfd.slices import with_section_radii
 from cfd.uncertainty import ffr_intervals
 
 Progress = Callable[..., None]
@@ -33,12 +39,13 @@ class Anatomy:
 
 @dataclass(frozen=True, eq=False)
 class FlowResult:
-    """pullback, ffr: what the case stores. problem, reduced: the reduced model's input and solution, which always exist."""
+    """pullback, ffr: what the case stores. problem, reduced: the reduced model's input and solution, which always exist. flows: of the 3-D model."""
 
     pullback: PullbackFile
     ffr: Ffr
     problem: FlowModel
     reduced: Solution
+    flows: tuple = ()
 
 
 def silent(message: str, share: float | None = None) -> None:
@@ -46,19 +53,53 @@ def silent(message: str, share: float | None = None) -> None:
 
 
 def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, model: str = "rom", progress: Progress = silent) -> FlowResult:
-    """FFR on a patient's coronary tree by either model ("rom", "3d"). Refusal where the tree has no branches."""
+    """FFR on a patient's coronary tree by either model ("rom", "3d").
+
+    Refusal where the tree has no branches; BadInput where the 3-D model has no surface; SolverFailed where a mesh or a solution could not be had.
+    """
     settings = settings or FlowSettings()
     problem = flow_problem(anatomy, settings)
-    progress("reduced model", 0.1)
+    progress("reduced model", 0.0)
     reduced = solve_network(problem.tree, problem.profiles, problem.resistance_pa_s_m3, problem.physiology)
-    pullback = pullback_file(problem, reduced, "rom", [MODEL_NOTE])
+    pullback = pullback_file(problem, reduced, "rom", [STEADY])
     readings = plan_readings(anatomy.tree, pullback, anatomy.stenoses)
-    progress("uncertainty", 0.5)
+    progress("uncertainty", 0.02)
     intervals = ffr_intervals(problem, [one for one in (*readings[0].values(), *readings[1]) if isinstance(one, Reading)], settings)
-    return FlowResult(pullback, ffr_findings(pullback, anatomy.stenoses, readings, intervals, problem.physiology), problem, reduced)
+    flows = ()
+    if model == "3d":
+        pullback, flows = _in_three_d(anatomy, problem, reduced, progress)
+    elif model != "rom":
+        raise BadSettings(f'the flow model is "rom" or "3d", got {model!r}')
+    return FlowResult(pullback, ffr_findings(pullback, anatomy.stenoses, readings, intervals, problem.physiology), problem, reduced, flows)
 
 
-MODEL_NOTE = "Steady mean flow in rigid vessels; side branches too small to be seen on CT carry no flow."
+STEADY = "Steady mean flow in rigid vessels; side branches too small to be seen on CT carry no flow."
+
+
+def _in_three_d(anatomy, problem, reduced, progress):
+    from cfd.three_d import along_branches, solve_trees  # gmsh and DOLFINx load only when they are wanted
+
+    if anatomy.surface is None:
+        raise BadInput("the 3-D model needs the lumen surface, which was not made; use the reduced model, or make the surface first")
+    flows = tuple(solve_trees(problem, anatomy.surface, reduced, lambda text, share=None: progress(text, None if share is None else 0.05 + 0.9 * share)))
+    solution = along_branches(problem, flows)
+    return pullback_file(problem, solution, "3d", [STEADY, *three_d_notes(problem, solution, reduced, flows)]), flows
+
+
+def three_d_notes(problem: FlowModel, solution: Solution, reduced: Solution, flows: Sequence) -> list[str]:
+    """How each tree was solved, how far the reduced model is from it, and where the interval comes from."""
+    difference = np.concatenate([a - b for a, b in zip(solution.pressure_pa, reduced.pressure_pa, strict=True)]) / problem.physiology.aortic_pressure_pa
+    ends = np.array([a[-1] - b[-1] for a, b in zip(solution.pressure_pa, reduced.pressure_pa, strict=True)]) / problem.physiology.aortic_pressure_pa
+    trees = [
+        f"3-D tree {k + 1}: {len(one.mesh.tetrahedra)} tetrahedra (worst quality {one.mesh.worst_quality:.2f}), mass error {one.solution.mass_error:.1e}, "
+        f"{one.solution.criterion}."
+        for k, one in enumerate(flows)
+    ]
+    compared = (
+        f"FFR in 3-D minus reduced model: {difference.mean():+.3f} on average along the branches, {ends[np.argmax(np.abs(ends))]:+.3f} at the end "
+        "of the branch where they differ most."
+    )
+    return [*trees, compared, "The interval is the spread of the reduced model's samples, put around the 3-D value."]
 
 
 def flow_problem(anatomy: Anatomy, settings: FlowSettings) -> FlowModel:
@@ -69,3 +110,23 @@ def flow_problem(anatomy: Anatomy, settings: FlowSettings) -> FlowModel:
     profiles = branch_profiles(anatomy.tree, anatomy.sections, anatomy.stenoses, settings.lumen_sd_mm)
     shares = outlet_shares(anatomy.tree, profiles, settings.outlet_exponent)
     return FlowModel(anatomy.tree, profiles, outlet_resistances_pa_s_m3(physiology.total_resistance_pa_s_m3, shares), physiology)
+
+
+def solve_surface(surface: Path, centerlines: Sequence[Path], out: Path, settings: FlowSettings | None = None, progress: Progress = silent) -> PullbackFile:
+    """Flow on any lumen surface with its VMTK centerlines, by the model of the settings; files as in `write_flow_files`.
+
+    The lumen area comes from cutting the surface, the healthy calibre that drives the outlets from a robust taper of it. BadInput for unusable files.
+    """
+    from cfd.flow_files import write_flow_files  # loads gmsh and DOLFINx
+
+    settings = settings or FlowSettings()
+    lumen = surface_from_polydata(read_polydata(Path(surface)).clean())
+    if not len(lumen.triangles):
+        raise BadInput(f"{surface} holds no triangles; export the lumen as a triangle surface")
+    progress("centerlines and calibre", 0.0)
+    tree = with_section_radii(read_tree(centerlines), lumen)
+    anatomy = Anatomy(tree, surface=lumen, lv_mass_g=Unavailable("a surface has no myocardium"))
+    result = solve_flow(anatomy, settings, settings.model, progress)
+    noted = result.pullback.model_copy(update={"notes": [*result.problem.physiology.assumptions, *result.pullback.notes]})
+    write_flow_files(Path(out), lumen, noted, result.flows)
+    return noted

@@ -1,0 +1,136 @@
+"""The 3-D model on a whole coronary circulation: lumen, mesh and Navier-Stokes per connected tree; the answer along the branches, like the reduced model's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ccta.model import CoronaryTree, Surface
+from ccta.units import m_to_mm, mm_to_m
+from cfd.lumen import Lumen, make_lumen
+from cfd.mesh import FlowMesh, build_mesh
+from cfd.navier_stokes import FlowBoundary, FlowSolution, solve_steady
+from cfd.network import Solution
+from cfd.pullback import FlowModel
+
+
+@dataclass(frozen=True, eq=False)
+class TreeFlow:
+    """One connected tree solved in 3-D. branches: (B,) indices of lumen.tree's branches in the whole tree."""
+
+    branches: tuple[int, ...]
+    lumen: Lumen
+    solution: FlowSolution
+
+    @property
+    def mesh(self) -> FlowMesh:
+        return self.solution.mesh
+
+
+def solve_trees(problem: FlowModel, surface: Surface, reduced: Solution, progress: Callable[..., None]) -> list[TreeFlow]:
+    """Each tree that begins at an ostium, one after the other. reduced: where its inlet's static pressure comes from."""
+    roots = [index for index, branch in enumerate(problem.tree) if branch.parent is None]
+    return [_solve_tree(problem, surface, reduced, root, _part(progress, k / len(roots), 1 / len(roots))) for k, root in enumerate(roots)]
+
+
+def _solve_tree(problem, surface, reduced, root, progress):
+    tree, branches = connected_tree(problem.tree, root)
+    progress(f"lumen of the tree at branch {root}", 0.0)
+    lumen = make_lumen(surface, tree)
+    mesh = build_mesh(lumen, progress=lambda text: progress(text, 0.05))
+    resistance = {port.name: float(problem.resistance_pa_s_m3[branches[port.branch]]) for port in lumen.outlets}
+    boundary = FlowBoundary(_inlet_pressure_pa(problem, reduced, lumen, branches), problem.physiology.distal_pressure_pa, resistance)
+    solution = solve_steady(mesh, boundary, problem.physiology, progress=lambda text, share: progress(text, 0.1 + 0.9 * share))
+    return TreeFlow(branches, lumen, solution)
+
+
+def connected_tree(tree: CoronaryTree, root: int) -> tuple[CoronaryTree, tuple[int, ...]]:
+    """(the branches that blood from one ostium reaches as a tree of their own, their indices in the whole tree)."""
+    chosen = [root]
+    for index, branch in enumerate(tree):
+        if branch.parent in chosen:
+            chosen.append(index)
+    place = {old: new for new, old in enumerate(chosen)}
+    part = [tree.branches[old] for old in chosen]
+    return CoronaryTree(tuple(_moved(branch, place) for branch in part), tree.dominance), tuple(chosen)
+
+
+def _moved(branch, place):
+    return branch if branch.parent is None else replace(branch, parent=place[branch.parent])
+
+
+def _inlet_pressure_pa(problem, reduced, lumen, branches):
+    """Mean static pressure at the inlet plane: aortic less what the blood's acceleration out of the aorta takes, by the reduced model."""
+    inlet = next(port for port in lumen.ports if port.kind == "inlet")
+    index = branches[inlet.branch]
+    return float(np.interp(mm_to_m(inlet.distance_mm), problem.profiles[index].distance_m, reduced.pressure_pa[index]))
+
+
+def along_branches(problem: FlowModel, flows: Sequence[TreeFlow]) -> Solution:
+    """Flow and mean static pressure of the 3-D solutions on the stations of the branches' profiles."""
+    count = len(problem.tree)
+    flow, pressure = [np.empty(0)] * count, [np.empty(0)] * count
+    outlet, inlet = np.zeros(count), np.zeros(count)
+    for one in flows:
+        for port in one.lumen.ports:
+            target = inlet if port.kind == "inlet" else outlet
+            target[one.branches[port.branch]] = one.solution.port_flow_m3_s[port.name]
+        for index, values in zip(one.branches, _station_pressure_pa(problem, one), strict=True):
+            pressure[index] = values
+    for index in range(count):
+        flow[index] = _flow_along(problem, outlet, index)
+    return Solution(flow, pressure, outlet, inlet)
+
+
+def _flow_along(problem, outlet, index):
+    """Each station carries the flow of all outlets beyond it."""
+    s = problem.profiles[index].distance_m
+    flow = np.full(len(s), outlet[index])
+    for child in problem.tree.children(index):
+        flow[s <= mm_to_m(problem.tree.branches[child].parent_distance_mm)] += _flow_along(problem, outlet, child)[0]
+    return flow
+
+
+def _station_pressure_pa(problem, one: TreeFlow):
+    """Per branch of the tree, (N,): volume-weighted mean pressure of the tetrahedra that are nearest to each station.
+
+    Stations beyond a cut end, or inside the parent's lumen, belong to no tetrahedra: they take the nearest known value of their own branch, and at a
+    branch's beginning the line from the parent's pressure.
+    """
+    stations, owner, known = [], [], []
+    ports = {(port.branch, port.kind): port.distance_mm for port in one.lumen.ports}
+    for k, index in enumerate(one.branches):
+        profile = problem.profiles[index]
+        s_mm = m_to_mm(profile.distance_m)
+        use = (profile.distance_m >= profile.start_m) & (s_mm >= ports.get((k, "inlet"), 0.0)) & (s_mm <= ports.get((k, "outlet"), np.inf))
+        known.append(use)
+        stations.append(problem.tree.branches[index].point_at(s_mm[use]))
+        owner.append(np.count_nonzero(use))
+    mesh = one.mesh
+    corners = mesh.points_m[mesh.tetrahedra]
+    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6
+    mean = one.solution.pressure_pa[mesh.tetrahedra].mean(axis=1)
+    nearest = cKDTree(np.vstack(stations)).query(m_to_mm(corners.mean(axis=1)))[1]
+    total = np.bincount(nearest, volume, minlength=sum(owner))
+    weighted = np.bincount(nearest, volume * mean, minlength=sum(owner))
+    parts = zip(np.split(total, np.cumsum(owner)[:-1]), np.split(weighted, np.cumsum(owner)[:-1]), strict=True)
+    return _completed(problem, one, known, list(parts))
+
+
+def _completed(problem, one, known, parts):
+    result = []
+    for k, (index, (total, weighted)) in enumerate(zip(one.branches, parts, strict=True)):
+        s = problem.profiles[index].distance_m
+        at, full = s[known[k]], total > 0
+        x, y = at[full], weighted[full] / total[full]
+        parent = one.lumen.tree.branches[k].parent
+        if parent is not None:
+            position = mm_to_m(problem.tree.branches[index].parent_distance_mm)
+            x, y = np.append(0.0, x), np.append(np.interp(position, problem.profiles[one.branches[parent]].distance_m, result[parent]), y)
+        result.append(np.interp(s, x, y))
+    return result
+
+
+def _part(progress, begin, length):
+    return lambda text, share=None: progress(text, None if share is None else begin + length * share)
