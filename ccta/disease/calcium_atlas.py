@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ccta.coordinates import sample
 from ccta.curves import resampled_curve
 from ccta.disease.calcium_heart import HeartPlace, locate_heart
-from ccta.disease.calcium_selection import BONE_MM3, Judge, Verdict
+from ccta.disease.calcium_selection import BONE_MM3, Judge, Verdict, surroundings
 from ccta.model import VESSELS, Volume
 
 COURSES = (
@@ -28,9 +27,7 @@ COURSES = (
 SCATTER_MM = 12.0
 REACH_MM = 36.0  # three times the scatter
 MARGIN_MM = 8.0  # the arteries run on the surface of the heart, whose outline is known to about three coarse voxels
-FAT_HU = -30.0
 FATTY = 0.2  # share of fat around a coronary lesion; partial volume and a neighbouring chamber leave at least this
-FAT_SHELL_MM = 6.0  # epicardial fat is sought within this distance of a spot
 
 
 def atlas_judge(volume: Volume) -> Judge:
@@ -51,7 +48,7 @@ def atlas_judge(volume: Volume) -> Judge:
             within = float(place.contains(spot_mm).mean()) > 0.5  # a ring of ribs has its centre in the heart
             return Verdict(reason=f"bone or device: {size_mm3:.0f} mm3 in one piece", nearby=within)
         distance = _distances_mm(courses, center)
-        fat = _fat_share(volume, spot_mm, center)
+        fat, _ = surroundings(volume, spot_mm)
         fatty = min(fat / FATTY, 1.0)
         effective = {name: d + SCATTER_MM * (1 - fatty if name in VESSELS else fatty) for name, d in distance.items()}
         odds = {name: np.exp(-((d / SCATTER_MM) ** 2) / 2) + 1e-12 for name, d in effective.items()}
@@ -76,14 +73,3 @@ def _distances_mm(courses: list, center: np.ndarray) -> dict[str, float]:
     for name, course in courses:
         distance[name] = min(distance.get(name, np.inf), float(course.query(center)[0]))
     return distance
-
-
-def _fat_share(volume: Volume, spot_mm: np.ndarray, center: np.ndarray) -> float:
-    """Share of fat among the positions within `FAT_SHELL_MM` of the spot's outline, on a 1.5-mm grid. Lung (< -200 HU) does not count as tissue."""
-    radius = float(np.linalg.norm(spot_mm - center, axis=1).max()) + FAT_SHELL_MM
-    axis = np.arange(-radius, radius + 0.1, 1.5)
-    grid = center + np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-    near = cKDTree(spot_mm).query(grid)[0]
-    hu = sample(volume, grid[(near > 1.5) & (near < FAT_SHELL_MM)])
-    tissue = hu[(hu > -200) & (hu < 130)]
-    return float((tissue < FAT_HU).mean()) if len(tissue) else 0.0

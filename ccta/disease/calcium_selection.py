@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ccta.coordinates import to_patient_mm
+from ccta.coordinates import sample, to_patient_mm
 from ccta.curves import resampled_curve, tangents
 from ccta.disease.calcium_scoring import MIN_AREA_MM2
 from ccta.model import SEGMENTS, VESSELS, Branch, CoronaryTree, Volume
@@ -17,6 +17,9 @@ from ccta.model import SEGMENTS, VESSELS, Branch, CoronaryTree, Volume
 BONE_MM3 = 5000.0  # the heaviest single coronary calcifications reach 1000-2000 mm3; ribs and vertebrae exceed this
 NEARBY_MM = 20.0  # rejected spots farther from the arteries are bone or lung and are counted, not listed
 OSTIUM_MM = 2.0  # beyond an ostium's rim by more than this, a spot belongs to the aortic wall or valve
+SHELL_MM = 6.0  # the surroundings of a spot: epicardial fat, blood or lung
+FAT_HU, LUNG_HU = -30.0, -250.0  # upper limits
+MAX_LUNG = 0.6  # an artery on the surface of the heart has lung on one side at most
 MAX_POINTS = 2000  # of one component that are looked at
 
 
@@ -35,7 +38,7 @@ Judge = Callable[[np.ndarray, np.ndarray, float], Verdict]
 
 
 def judged_components(volume: Volume, threshold: float, judge: Judge) -> tuple[np.ndarray, dict[int, Verdict]]:
-    """(label map of the 3-D components, 26-neighbours, that are large enough to count, verdict per label)."""
+    """(label map of the 3-D components, 26-neighbours, that are large enough to count, verdict per label). What lies in the lung is rejected."""
     above = volume.array >= threshold
     labels, count = ndimage.label(above, np.ones((3, 3, 3), int))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -51,8 +54,24 @@ def judged_components(volume: Volume, threshold: float, judge: Judge) -> tuple[n
         size_mm3 = len(index) * volume.voxel_mm3
         index = index[:: max(1, len(index) // MAX_POINTS)] + [s.start for s in box]
         excess = volume.array[tuple(index.T)].astype(float) - threshold + 1
-        verdicts[label] = judge(to_patient_mm(index, volume.affine), excess, size_mm3)
+        spot_mm = to_patient_mm(index, volume.affine)
+        verdict = judge(spot_mm, excess, size_mm3)
+        lung = 0.0 if verdict.reason else surroundings(volume, spot_mm)[1]
+        in_lung = f"in the lung (vessel or scar): {100 * lung:.0f} % of its surroundings are air"
+        verdicts[label] = verdict if lung <= MAX_LUNG else Verdict(verdict.vessel, 0.0, in_lung)
     return labels, verdicts
+
+
+def surroundings(volume: Volume, spot_mm: np.ndarray) -> tuple[float, float]:
+    """(share of fat among the tissue, share of lung) within `SHELL_MM` of the spot's outline, on a 1.5-mm grid."""
+    center = spot_mm.mean(axis=0)
+    radius = float(np.linalg.norm(spot_mm - center, axis=1).max()) + SHELL_MM
+    axis = np.arange(-radius, radius + 0.1, 1.5)
+    grid = center + np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    near = cKDTree(spot_mm).query(grid)[0]
+    hu = sample(volume, grid[(near > 1.5) & (near < SHELL_MM)])
+    tissue = hu[(hu > LUNG_HU) & (hu < 130)]
+    return float((tissue < FAT_HU).mean()) if len(tissue) else 0.0, float((hu <= LUNG_HU).mean()) if len(hu) else 0.0
 
 
 def tree_judge(tree: CoronaryTree, reach_mm: float) -> Judge:

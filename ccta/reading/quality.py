@@ -117,8 +117,8 @@ def _timing(volume: Volume, heart: Volume, aorta_hu: float | None) -> list[str]:
 
 
 def _coverage(heart: Volume) -> list[str]:
-    """Sentences where a chamber is cut by the first or last slice or by the field of view (vessels may leave the image upwards)."""
-    chambers = [HEART_LABELS[name] for name in ("lv", "myocardium", "rv", "la", "ra")]
+    """Sentences where a chamber is cut by the first or last slice or by the field of view. Not the right atrium: its veins leave the image."""
+    chambers = [HEART_LABELS[name] for name in ("lv", "myocardium", "rv", "la")]
     upward = heart.affine[2, 2] > 0
     faces = {
         "below" if upward else "above": heart.array[:, :, 0], "above" if upward else "below": heart.array[:, :, -1],

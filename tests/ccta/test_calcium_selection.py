@@ -96,6 +96,14 @@ def test_bone_is_no_lesion_even_beside_an_artery():
     assert found.agatston == 0
 
 
+def test_a_scar_of_the_lung_beside_an_artery_is_rejected():
+    beside = CENTER + HALF * [-1.0, -0.6, 0.35]
+    line = beside + np.array([[5.0, -8, 0], [5.0, 8, 0]])
+    only = CoronaryTree((Branch(line, np.full(2, 1.5), segment=np.array([1, 2]), name="RCA"),))
+    found = score_calcium(chest([(beside, 2.5, 400)]), NONCONTRAST, Patient(), tree=only)
+    assert found.agatston == 0 and found.rejected[0].reason.startswith("in the lung")
+
+
 def test_heart_is_found_between_the_lungs():
     place = locate_heart(chest())
     np.testing.assert_allclose(place.center_mm, CENTER, atol=10)
