@@ -1,0 +1,187 @@
+"""The lumen that blood flows through: a closed surface in SI with flat, named inlet and outlets, made from a case or from any surface file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pymeshfix
+import pyvista as pv
+
+from ccta.errors import BadInput
+from ccta.model import Branch, CoronaryTree, Surface
+from ccta.polydata import read_polydata
+from ccta.units import mm_to_m
+from cfd.lumen_centerlines import tree_from_centerlines
+from cfd.lumen_cut import CutFailed, Plane, boundary_loops, cut_and_capped
+from cfd.lumen_skeleton import centerlines_of
+
+CASE_INSET_MM = 0.3
+"""The case's surface reaches 1 mm beyond the first and last section; cutting this far inside them is clean and loses nothing."""
+MOST_MOVES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Port:
+    """A flat opening. name: "inlet_0", "outlet_3" ... center_m, direction (outward unit normal): (3,). radius_m: of the circle with its area.
+
+    branch: index of the branch of `Lumen.tree` that begins (inlet) or ends (outlet) here; distance_mm: arc length of the plane on it.
+    """
+
+    name: str
+    center_m: np.ndarray
+    direction: np.ndarray
+    radius_m: float
+    branch: int
+    distance_mm: float
+
+    @property
+    def kind(self) -> str:
+        return self.name.split("_")[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Lumen:
+    """One connected artery tree. points_m: (N, 3). triangles: (T, 3), outward. label: (T,) 0 wall, k + 1 cap of ports[k].
+
+    tree: its centerlines (mm). branch_index: index of each of its branches in the tree it was taken from.
+    """
+
+    points_m: np.ndarray
+    triangles: np.ndarray
+    label: np.ndarray
+    ports: tuple[Port, ...]
+    tree: CoronaryTree
+    branch_index: tuple[int, ...] = ()
+
+    @property
+    def outlets(self) -> tuple[Port, ...]:
+        return tuple(port for port in self.ports if port.kind == "outlet")
+
+
+def signed_volume(points: np.ndarray, triangles: np.ndarray) -> float:
+    """Volume inside a closed surface with outward triangles, in the cubed unit of the points (negative when they look inward)."""
+    a, b, c = (points[triangles[:, corner]] - points[triangles[0, 0]] for corner in range(3))
+    return float(np.einsum("ij,ij->i", np.cross(a, b), c).sum() / 6)
+
+
+def lumens_from_case(surface: Surface, tree: CoronaryTree) -> tuple[Lumen, ...]:
+    """One lumen per ostium, from the case's closed surface (all arteries in one Surface, mm) and its tree. Raises BadInput."""
+    data = pv.PolyData.from_regular_faces(surface.points_mm, surface.triangles)
+    lumens = []
+    for root in (index for index, branch in enumerate(tree) if branch.parent is None):
+        part, index = subtree(tree, root)
+        lumens.append(replace(_cut(data, part, lambda branch, at_root: CASE_INSET_MM), branch_index=index))
+    return tuple(lumens)
+
+
+def lumens_from_surface(surface: Path | Surface, centerlines: Sequence[Path | pv.PolyData] = ()) -> tuple[Lumen, ...]:
+    """One lumen per coronary tree of any lumen surface: a file (STL, VTP, PLY, OBJ; m, cm or mm) or a Surface (mm); open-ended or closed.
+
+    centerlines: VMTK polylines in the surface's unit, one file per tree, each line from the inlet (or the aorta, which is cut off) to one outlet;
+    without them they are computed. Raises BadInput with what is wrong with the surface.
+    """
+    data, scale = _closed_mm(surface)
+    closed, openings_mm = data
+    if centerlines:
+        lines = [read_polydata(one) if isinstance(one, str | Path) else one.copy() for one in centerlines]
+        trees = [tree_from_centerlines(_scaled(one, scale)) for one in lines]
+    else:
+        trees = [tree_from_centerlines(one) for one in centerlines_of(closed, openings_mm)]
+    return tuple(replace(_cut(closed, tree, _inset(tree, openings_mm)), branch_index=tuple(range(len(tree)))) for tree in trees)
+
+
+def subtree(tree: CoronaryTree, root: int) -> tuple[CoronaryTree, tuple[int, ...]]:
+    """(the branches that descend from `root`, their indices in `tree`)."""
+    index = [root]
+    for branch in range(root + 1, len(tree)):
+        if tree.branches[branch].parent in index:
+            index.append(branch)
+    parents = {old: new for new, old in enumerate(index)}
+    return CoronaryTree(tuple(replace(tree.branches[i], parent=parents.get(tree.branches[i].parent)) for i in index), tree.dominance), tuple(index)
+
+
+def _inset(tree, openings_mm):
+    """How far inside a branch's end its cut lies: half a radius from an opening, one and a half from a rounded tip; half of one at an ostium."""
+
+    def inset(branch: Branch, at_root: bool) -> float:
+        end, radius = (branch.points_mm[0], branch.radius_mm[0]) if at_root else (branch.points_mm[-1], branch.radius_mm[-1])
+        open_here = len(openings_mm) and np.linalg.norm(openings_mm - end, axis=1).min() < 2 * radius
+        return float(radius * (0.5 if at_root or open_here else 1.5))
+
+    return inset
+
+
+def _cut(data: pv.PolyData, tree: CoronaryTree, inset) -> Lumen:
+    """The lumen between the ports of one tree; a cut that fails is moved inward by half a radius, a few times."""
+    wanted = [("inlet_0", 0, True)] + [(f"outlet_{k}", k, False) for k in range(len(tree))]
+    depth = np.array([inset(tree.branches[branch], at_root) for _, branch, at_root in wanted])
+    axis = np.vstack([branch.points_mm for branch in tree]), np.concatenate([branch.radius_mm for branch in tree])
+    for move in range(MOST_MOVES + 1):
+        planes = [_plane(name, tree.branches[branch], at_root, inward) for (name, branch, at_root), inward in zip(wanted, depth, strict=True)]
+        try:
+            points, triangles, label = cut_and_capped(data, planes, axis)
+            break
+        except CutFailed as error:
+            if move == MOST_MOVES:
+                raise
+            depth[error.plane] += 0.5 * planes[error.plane].radius_mm
+    ports = []
+    for k, ((name, branch, at_root), plane) in enumerate(zip(wanted, planes, strict=True)):
+        cap = points[triangles[label == k + 1]]
+        area = np.linalg.norm(np.cross(cap[:, 1] - cap[:, 0], cap[:, 2] - cap[:, 0]), axis=1).sum() / 2
+        distance = depth[k] if at_root else tree.branches[branch].length_mm - depth[k]
+        ports.append(Port(name, mm_to_m(plane.center_mm), plane.direction, mm_to_m(float(np.sqrt(area / np.pi))), branch, float(distance)))
+    return Lumen(mm_to_m(points), triangles, label, tuple(ports), tree)
+
+
+def _plane(name, branch: Branch, at_root: bool, depth_mm: float) -> Plane:
+    """The plane `depth_mm` inside an end of a branch, across the centerline's direction over about one radius."""
+    s = branch.distance_mm
+    radius = float(branch.radius_mm[0 if at_root else -1])
+    at = min(depth_mm, 0.4 * s[-1]) if at_root else s[-1] - min(depth_mm, 0.4 * s[-1])
+    ends = branch.point_at(np.clip([at - radius, at + radius], 0, s[-1]))
+    direction = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
+    return Plane(name, branch.point_at(at), -direction if at_root else direction, float(np.interp(at, s, branch.radius_mm)))
+
+
+def _closed_mm(surface):
+    """((closed surface in mm, (K, 3) centres of the openings that were closed), factor to mm); repaired where needed."""
+    data = read_polydata(surface) if isinstance(surface, str | Path) else pv.PolyData.from_regular_faces(surface.points_mm, surface.triangles)
+    data = data.extract_surface(algorithm=None).triangulate().clean() if not isinstance(data, pv.PolyData) else data.triangulate().clean()
+    if data.n_cells < 20:
+        raise BadInput(f"the surface has {data.n_cells} triangles; give the closed or open-ended wall of a vessel tree")
+    points, triangles = np.asarray(data.points, float), data.faces.reshape(-1, 4)[:, 1:]
+    scale = unit_to_mm(points, triangles) if isinstance(surface, str | Path) else 1.0
+    points = points * scale
+    openings = np.array([points[loop].mean(axis=0) for loop in boundary_loops(triangles) if len(loop) >= 6]).reshape(-1, 3)
+    if not data.is_manifold or len(boundary_loops(triangles)):
+        fixer = pymeshfix.MeshFix(points, triangles)
+        fixer.repair(joincomp=False, remove_smallest_components=False)
+        points, triangles = np.asarray(fixer.points, float), np.asarray(fixer.faces)
+    if len(triangles) == 0:
+        raise BadInput("the surface could not be closed (self-intersections or missing parts); repair it in a mesh editor and try again")
+    if signed_volume(points, triangles) < 0:
+        triangles = triangles[:, ::-1]
+    return (pv.PolyData.from_regular_faces(points, triangles), openings), scale
+
+
+def unit_to_mm(points: np.ndarray, triangles: np.ndarray) -> float:
+    """Factor to mm from the calibre 4 V / A of the surface: arteries with or without an aorta are 1-35 mm wide, so 0.1-1 is cm and < 0.06 m."""
+    corner = points[triangles]
+    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1).sum() / 2
+    calibre = 4 * abs(signed_volume(points - points.mean(axis=0), triangles)) / area
+    if not 0.0008 <= calibre <= 60:
+        raise BadInput(f"the surface is {calibre:.3g} units wide on average; a coronary lumen is 1-35 mm wide, give it in mm, cm or m")
+    return 1.0 if calibre > 0.8 else 10.0 if calibre > 0.06 else 1000.0
+
+
+def _scaled(lines: pv.PolyData, scale: float) -> pv.PolyData:
+    if scale != 1.0:
+        lines.points = lines.points * scale
+        for name in lines.point_data:
+            if "Radius" in name:
+                lines.point_data[name] = lines.point_data[name] * scale
+    return lines
