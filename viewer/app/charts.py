@@ -1,0 +1,42 @@
+"""The pullback chart as SVG paths in a 0-100 box: FFR and diameter against distance, with the grey zone and the lesions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from viewer.app.study import Study
+
+FFR_RANGE = (0.4, 1.02)
+GREY_ZONE = (0.75, 0.80)
+"""FFR-CT reading: <= 0.75 positive, 0.76-0.80 grey, > 0.80 negative (CLINICAL)."""
+
+
+def chart(study: Study, branch: int) -> dict:
+    """Paths and places for one branch; every y and x is 0-100. Keys: length_mm, ffr, diameter, reference, lesions, grey, ticks."""
+    if branch < 0:
+        return {"length_mm": 0, "ffr": "", "diameter": "", "reference": "", "lesions": [], "grey": [0, 0], "ticks": [], "max_mm": 0}
+    length_mm = study.branch(branch).length_mm
+    curve = study.pullback.branches[branch] if study.pullback else None
+    section = study.sections[branch] if branch < len(study.sections) and len(study.sections[branch]) else None
+    reference = study.reference_diameter_mm(branch) if section is not None else None
+    max_mm = float(np.ceil(max(section.lumen_diameter_mm.max(), np.nanmax(reference)))) if section is not None else 5.0
+    return {
+        "length_mm": length_mm,
+        "max_mm": max_mm,
+        "ffr": _path(curve.distance_mm, curve.ffr, length_mm, FFR_RANGE) if curve and curve.ffr else "",
+        "diameter": _path(section.distance_mm, section.lumen_diameter_mm, length_mm, (0, max_mm)) if section is not None else "",
+        "reference": _path(section.distance_mm, reference, length_mm, (0, max_mm)) if section is not None else "",
+        "lesions": [[100 * s.entry_mm / length_mm, 100 * (s.exit_mm - s.entry_mm) / length_mm] for s in study.stenoses if s.branch == branch],
+        "grey": [_up(GREY_ZONE[1], FFR_RANGE), _up(GREY_ZONE[0], FFR_RANGE)],
+        "ticks": [[_up(value, FFR_RANGE), f"{value:.1f}"] for value in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)],
+    }
+
+
+def _up(value: float, limits: tuple[float, float]) -> float:
+    """A value as a height in the box, 0 at the top."""
+    return float(100 - 100 * (np.clip(value, *limits) - limits[0]) / (limits[1] - limits[0]))
+
+
+def _path(x, y, length_mm: float, limits: tuple[float, float]) -> str:
+    points = [(100 * a / length_mm, _up(b, limits)) for a, b in zip(x, y, strict=True) if np.isfinite(b)]
+    return "M" + " L".join(f"{a:.2f},{b:.2f}" for a, b in points) if points else ""

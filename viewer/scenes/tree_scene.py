@@ -1,0 +1,92 @@
+"""The coronary tree in 3-D, coloured by FFR, diameter or stenosis, with a marker at the cross-hair. Sent to the browser as geometry: no GPU on the server."""
+
+from __future__ import annotations
+
+import numpy as np
+import vtk
+from matplotlib import colormaps
+from scipy.spatial import cKDTree
+from vtk.util.numpy_support import numpy_to_vtk
+
+from ccta.model import CoronaryTree, Surface
+from ccta.polydata import surface_polydata
+
+RANGES = {"FFR": (0.5, 1.0), "diameter": (1.0, 4.5), "stenosis": (0.0, 100.0)}
+"""Ends of the colour scale: FFR, lumen diameter in mm, diameter stenosis in percent."""
+
+MAPS = {"FFR": "viridis", "diameter": "viridis", "stenosis": "viridis_r"}
+"""Perceptually ordered and safe for colour-blind readers; dark is worse in all three."""
+
+
+class TreeScene:
+    """A render window with the lumen surface and the marker. `values` per kind: (P,) at the `places_mm` (P, 3) along the centerlines."""
+
+    def __init__(self, surface: Surface | None, places_mm: np.ndarray, values: dict[str, np.ndarray]):
+        self.renderer, self.window = vtk.vtkRenderer(), vtk.vtkRenderWindow()
+        self.window.SetMultiSamples(0)
+        self.window.SetOffScreenRendering(1)
+        self.window.AddRenderer(self.renderer)
+        self.renderer.SetBackground(0.07, 0.08, 0.1)
+        self.values = values
+        self._mesh = surface_polydata(surface) if surface is not None else None
+        self._nearest = cKDTree(places_mm).query(surface.points_mm)[1] if surface is not None and len(places_mm) else None
+        self._marker = vtk.vtkSphereSource()
+        self._marker.SetRadius(1.6)
+        if self._mesh is not None:
+            self.renderer.AddActor(self._actor(self._mesh))
+        self.renderer.AddActor(self._marker_actor())
+        self.colour("FFR")
+        self._look_at_the_front()
+
+    def _actor(self, mesh):
+        mapper = vtk.vtkPolyDataMapper()
+        mapper.SetInputData(mesh)
+        actor = vtk.vtkActor()
+        actor.SetMapper(mapper)
+        actor.GetProperty().SetSpecular(0.2)
+        return actor
+
+    def _marker_actor(self):
+        mapper = vtk.vtkPolyDataMapper()
+        mapper.SetInputConnection(self._marker.GetOutputPort())
+        actor = vtk.vtkActor()
+        actor.SetMapper(mapper)
+        actor.GetProperty().SetColor(1.0, 0.25, 0.2)
+        return actor
+
+    def colour(self, kind: str) -> None:
+        """Colours the surface; grey where the quantity is not there."""
+        if self._mesh is None or self._nearest is None:
+            return
+        rgb = colours_of(kind, self.values[kind][self._nearest])
+        array = numpy_to_vtk(np.ascontiguousarray(rgb), deep=True)
+        array.SetName("colour")
+        self._mesh.GetPointData().SetScalars(array)
+        self._mesh.Modified()
+
+    def mark(self, position_mm) -> None:
+        """Moves the marker."""
+        self._marker.SetCenter(*map(float, position_mm))
+
+    def _look_at_the_front(self) -> None:
+        """From the patient's left front, head up: the usual view of the left coronary tree."""
+        camera = self.renderer.GetActiveCamera()
+        camera.SetFocalPoint(0, 0, 0)
+        camera.SetPosition(0.5, -1, 0.2)
+        camera.SetViewUp(0, 0, 1)
+        self.renderer.ResetCamera()
+        camera.Zoom(1.3)
+
+
+def colours_of(kind: str, values: np.ndarray) -> np.ndarray:
+    """(N,) values -> (N, 3) uint8 colours; NaN is grey."""
+    low, high = RANGES[kind]
+    rgb = colormaps[MAPS[kind]](np.clip((values - low) / (high - low), 0, 1))[:, :3]
+    rgb[np.isnan(values)] = 0.6
+    return (rgb * 255).astype(np.uint8)
+
+
+def tree_values(tree: CoronaryTree, per_branch: dict[str, list[np.ndarray]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Centerline places and, per kind, the values there, from one array per branch."""
+    places = np.vstack([branch.points_mm for branch in tree]) if len(tree) else np.zeros((0, 3))
+    return places, {kind: np.concatenate(arrays) if arrays else np.zeros(0) for kind, arrays in per_branch.items()}
