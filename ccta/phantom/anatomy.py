@@ -106,7 +106,8 @@ def layers_of(shapes: dict[str, Shape], spec, rng) -> list[Layer]:
     layers += [Layer("lv_outer", shapes["lv_outer"], 105, 45, 5, "myocardium")]
     blood_hu = {"ra": (right, 30), "rv": (right * 1.05, 18), "la": (blood * 1.02, 5), "lv": (blood * 0.99, 5)}
     layers += [Layer(name, shapes[name], value, 44, vary, name) for name, (value, vary) in blood_hu.items()]
-    layers += [Layer("pulmonary_artery", shapes["pulmonary_artery"], 0.5 * (blood + right), 44, 8, "pulmonary_artery")]
+    layers += [Layer("papillary", shapes["papillary"], 105, 45, 5, "lv")]
+    layers += [Layer("pulmonary_artery", shapes["pulmonary_artery"], 0.3 * blood + 0.7 * right, 44, 8, "pulmonary_artery")]
     return [*layers, Layer("aorta", shapes["aorta"], blood, 44, 4, "aorta")]
 
 

@@ -101,7 +101,7 @@ class Courses:
         height = radius_mm + WALL_MM + CLEARANCE_MM
         self.found[name] = Course(name, relaxed(self.wander(landmarks), self.surface, height, groove, free_mm))
 
-    def branch(self, name, parent, distance_mm, landmarks, radius_mm, groove=None):
+    def branch(self, name, parent, distance_mm, landmarks, groove=None):
         """An artery from a point of its parent; it leaves forward at an angle and then follows its landmarks."""
         curve = self.found[parent].points_mm
         start = min(round(distance_mm / STEP_MM), len(curve) - 1)
@@ -109,7 +109,7 @@ class Courses:
         ahead /= np.linalg.norm(ahead)
         aim = np.asarray(landmarks[0]) - curve[start]
         turn = curve[start] + 5.0 * (0.55 * ahead + 0.75 * aim / np.linalg.norm(aim))
-        course = relaxed(self.wander([curve[start], turn, *landmarks]), self.surface, radius_mm + WALL_MM + CLEARANCE_MM, groove, 5.0)
+        course = relaxed(self.wander([curve[start], turn, *landmarks]), self.surface, (1.6 if name == "LCx" else 1.0) + WALL_MM + CLEARANCE_MM, groove, 5.0)
         self.found[name] = Course(name, course, parent, start * STEP_MM)
 
     def nearest_mm(self, name, target) -> float:
@@ -141,28 +141,27 @@ def lay_left(courses: Courses, dominance: str, ramus: bool) -> None:
     )
     end = {"left": 285, "co": 262, "right": 235}[dominance] + rng.uniform(-8, 8)
     ring = [level(a, -3, 40) for a in np.arange(115, end, 15)]
-    courses.branch("LCx", "LAD", lm_mm, [level(98, 2, 40), *ring], 1.6, courses.groove("lv", "la"))
+    courses.branch("LCx", "LAD", lm_mm, [level(98, 2, 40), *ring], courses.groove("lv", "la"))
     first = lm_mm + rng.uniform(14, 24)
-    courses.branch("D1", "LAD", first, [level(80, 28), level(96, 42), level(106, 58), level(112, 70, 32), level(116, 80, 26)], 1.0)
-    courses.branch("D2", "LAD", first + rng.uniform(20, 30), [level(74, 56), level(84, 66, 32), level(94, 78, 26), level(104, 88, 18)], 0.9)
+    courses.branch("D1", "LAD", first, [level(80, 28), level(96, 42), level(106, 58), level(112, 70, 32), level(116, 80, 26)])
+    courses.branch("D2", "LAD", first + rng.uniform(20, 30), [level(74, 56), level(84, 66, 32), level(94, 78, 26), level(104, 88, 18)])
     if ramus:
-        courses.branch("RI", "LAD", lm_mm + 0.5, [level(100, 12, 40), level(116, 30), level(126, 48), level(132, 60, 34)], 1.1)
+        courses.branch("RI", "LAD", lm_mm + 0.5, [level(100, 12, 40), level(116, 30), level(126, 48), level(132, 60, 34)])
     om1 = courses.nearest_mm("LCx", level(138 + rng.uniform(-6, 6), -3, 40))
-    courses.branch("OM1", "LCx", om1, [level(146, 10), level(150, 28), level(154, 44), level(158, 58, 34)], 1.1)
+    courses.branch("OM1", "LCx", om1, [level(146, 10), level(150, 28), level(154, 44), level(158, 58, 34)])
     om2 = courses.nearest_mm("LCx", level(188 + rng.uniform(-6, 6), -3, 40))
-    courses.branch("OM2", "LCx", om2, [level(196, 10), level(200, 26), level(204, 44), level(208, 52, 34)], 0.9)
+    courses.branch("OM2", "LCx", om2, [level(196, 10), level(200, 26), level(204, 44), level(208, 52, 34)])
     if dominance == "left":
         courses.branch(
             "L-PDA",
             "LCx",
             courses.found["LCx"].points_mm.shape[0] * STEP_MM - 3,
             [level(300, 12), level(302, 26), level(304, 44), level(306, 56, 34)],
-            0.9,
             courses.groove("lv", "rv"),
         )
     if dominance in ("left", "co"):
         plb = courses.nearest_mm("LCx", level(end - 20, -3, 40))
-        courses.branch("L-PLB", "LCx", plb, [level(end - 16, 10), level(end - 14, 26), level(end - 12, 42)], 0.9)
+        courses.branch("L-PLB", "LCx", plb, [level(end - 16, 10), level(end - 14, 26), level(end - 12, 42)])
 
 
 def lay_right(courses: Courses, dominance: str) -> None:
@@ -175,9 +174,9 @@ def lay_right(courses: Courses, dominance: str) -> None:
     if dominance == "left":
         return
     length = arc_length_mm(courses.found["RCA"].points_mm)[-1]
-    courses.branch("R-PDA", "RCA", length, [level(298, 12), level(300, 26), level(302, 44), level(304, 56, 34)], 1.0, courses.groove("lv", "rv"))
+    courses.branch("R-PDA", "RCA", length, [level(298, 12), level(300, 26), level(302, 44), level(304, 56, 34)], courses.groove("lv", "rv"))
     if dominance == "right":
-        courses.branch("R-PLB", "RCA", length, [level(276, -3, 40), level(262, 2, 40), level(254, 16), level(250, 32), level(246, 44)], 1.0)
+        courses.branch("R-PLB", "RCA", length, [level(276, -3, 40), level(262, 2, 40), level(254, 16), level(250, 32), level(246, 44)])
 
 
 def murray(parent_mm: float, side_mm: float, exponent: float) -> float:

@@ -36,7 +36,7 @@ class HeartForm:
     la_scale: float = 1.0
     ra_scale: float = 1.0
     root_scale: float = 1.0
-    fat_mm: float = 3.5
+    fat_mm: float = 1.5
 
 
 ROOT = np.array([-9.0, -19.0, 14.0])
@@ -69,6 +69,7 @@ def aortic_root(scale: float) -> Shape:
 
 def pulmonary_artery() -> Shape:
     trunk = tube([VALVE, np.add(VALVE, [2, 12, 17]), np.add(VALVE, [6, 38, 36]), [34, 14, 68], [62, 34, 66]], [12.5, 13.0, 13.0, 11.0, 8.0])
+    trunk = intersection(trunk, half_space(VALVE, np.subtract(VALVE, np.add(VALVE, [2, 12, 17]))))
     right = tube([np.add(VALVE, [6, 38, 36]), [-18, 4, 66], [-50, 8, 63], [-80, 14, 54]], [11.5, 10.0, 9.5, 7.0])
     return union(trunk, right, smooth_mm=4.0)
 
@@ -83,21 +84,21 @@ def right_ventricle(form: HeartForm) -> Shape:
     return union(body, outflow, smooth_mm=8.0)
 
 
-def left_atrium(scale: float) -> Shape:
+def left_atrium(scale: float, veins_too: bool = True) -> Shape:
     body = ellipsoid(at(-27, -3, 2), AXES, np.array([22.0, 27.0, 25.0]) * scale)
     veins = [([-20, 30, 22], [-58, 36, 34]), ([-22, 32, 2], [-60, 40, -2]), ([2, 28, 24], [34, 44, 36]), ([2, 32, 4], [34, 50, 2])]
     appendage = tube([at(-26, -14, 16), [17, 9, 37], [23, 2, 41], [33, -12, 43]], [10.0, 7.0, 7.5, 5.0])
-    return union(body, *[tube([a, b], [8.0, 6.0]) for a, b in veins], appendage, smooth_mm=5.0)
+    return union(body, *[tube([a, b], [8.0, 6.0]) for a, b in veins if veins_too], appendage, smooth_mm=5.0)
 
 
-def right_atrium(scale: float) -> Shape:
+def right_atrium(scale: float, veins_too: bool = True) -> Shape:
     body = ellipsoid([-58, -14, -2], np.eye(3), np.array([25.0, 26.0, 31.0]) * scale)
     appendage = tube([[-52, -24, 14], [-42, -40, 22], [-32, -46, 24]], [14.0, 10.0, 6.0])
     veins = [
         tube([[-57, -6, 18], [-52, -10, 50], [-50, -12, 100]], [10.0, 9.5, 9.5]),
         tube([[-56, 2, -22], [-54, 10, -50], [-50, 14, -110]], [11.0, 11.5, 12.0]),
     ]
-    return union(body, appendage, *veins, smooth_mm=6.0)
+    return union(body, appendage, *(veins if veins_too else []), smooth_mm=6.0)
 
 
 def heart_shapes(form: HeartForm) -> dict[str, Shape]:
@@ -119,6 +120,7 @@ def heart_shapes(form: HeartForm) -> dict[str, Shape]:
         "aorta": aorta,
         "pulmonary_artery": pulmonary,
     }
+    shapes["papillary"] = union(tube([at(20, -12, 17), at(52, -9, 13)], [4.0, 6.0]), tube([at(20, -8, -18), at(52, -6, -14)], [4.0, 6.0]))
     shapes["la"] = union(shapes["la"], intersection(mitral, half_space(at(0, 0, 0), APEX)))
     outer = {
         "lv": lv_outer,
@@ -129,9 +131,9 @@ def heart_shapes(form: HeartForm) -> dict[str, Shape]:
         "pulmonary_artery": grown(pulmonary, 1.2),
     }
     shapes |= {f"{name}_outer": shape for name, shape in outer.items()}
-    sac = union(lv_outer, outer["rv"], outer["la"], outer["ra"], grown(tube([ROOT, ROOT + 38 * FLOW], [16.0, 15.0]), 2.0), smooth_mm=22.0)
-    limits = [half_space([0, 0, 46], [0, 0, 1]), half_space([0, 0, -62], [0, 0, -1]), half_space([0, 46, 0], [0, 1, 0])]
-    shapes["pericardium"] = intersection(grown(sac, form.fat_mm), *limits, smooth_mm=4.0)
+    atria = [grown(left_atrium(form.la_scale, False), 1.8), grown(right_atrium(form.ra_scale, False), 1.8)]
+    sac = union(lv_outer, outer["rv"], *atria, grown(tube([ROOT, ROOT + 34 * FLOW], [16.0, 15.0]), 2.0), smooth_mm=16.0)
+    shapes["pericardium"] = intersection(grown(sac, form.fat_mm), half_space([0, 0, 46], [0, 0, 1]), smooth_mm=4.0)
     return shapes
 
 

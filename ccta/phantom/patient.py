@@ -119,9 +119,8 @@ class PhantomPatient:
 
     def heart_labels(self, affine: np.ndarray, shape) -> Volume:
         """True HEART_LABELS at the voxel centres of a grid."""
-        f = self.fields(affine, shape)
         code = np.array([HEART_LABELS.get(layer.label, 0) for layer in self.anatomy.layers], float)
-        image = paint_layers(affine[:3], tuple(shape), f.origin_mm, f.distance_mm, f.texture, f.base, f.active, code, 0 * code, 1e-6)
+        image = paint_layers(affine[:3], tuple(shape), self.fields(affine, shape), code, 0 * code, 1e-6)
         return Volume(np.maximum(image, 0).astype(np.uint8), affine)
 
     def lumen_labels(self, affine: np.ndarray, shape) -> Volume:
@@ -129,8 +128,7 @@ class PhantomPatient:
         index, near = touched(self.tubes, affine, shape)
         labels = np.zeros(shape, np.uint8)
         if len(index):
-            t = self.tubes
-            kind = classes(to_patient_mm(index, affine), near, t.start, t.node, t.shape, t.part, t.part_start)
+            kind = classes(to_patient_mm(index, affine), near, self.tubes)
             labels[tuple(index.T)] = np.where(kind == LUMEN, 1, np.where(kind == CALCIUM, 2, 0))
         return Volume(labels, affine)
 
@@ -146,7 +144,7 @@ def true_sections(number: int, vessel: Vessel, theta: np.ndarray) -> CrossSectio
 
 def form_of(rng: np.random.Generator) -> HeartForm:
     """A heart of this patient's size."""
-    vary = {"lv_radius_mm": 1.2, "lv_length_mm": 3.0, "wall_mm": 0.6, "rv_scale": 0.03, "la_scale": 0.04, "ra_scale": 0.03, "root_scale": 0.04, "fat_mm": 0.8}
+    vary = {"lv_radius_mm": 1.2, "lv_length_mm": 3.0, "wall_mm": 0.6, "rv_scale": 0.03, "la_scale": 0.04, "ra_scale": 0.03, "root_scale": 0.04, "fat_mm": 0.6}
     base = HeartForm()
     return HeartForm(
         **{f.name: getattr(base, f.name) + float(np.clip(rng.normal(0, vary[f.name]), -1.7 * vary[f.name], 1.7 * vary[f.name])) for f in fields(HeartForm)}

@@ -94,7 +94,7 @@ class Plaque:
         """Calcified: one shell; mixed: a calcification and a lipid core beside it; soft: a lipid core."""
         s, length, angle, density = self.distance_mm, self.spec.length_mm, np.deg2rad(self.spec.angle_deg), self.spec.calcium_mg_cm3
         if self.spec.kind == "calcified":
-            return [Inclusion(s, 0.40 * length, angle, np.deg2rad(75), 0.55, 0.42, density)]
+            return [Inclusion(s, 0.46 * length, angle, np.deg2rad(125), 0.52, 0.48, density)]
         if self.spec.kind == "mixed":
             lipid = Inclusion(s + 0.08 * length, 0.22 * length, angle + 0.3, np.deg2rad(55), 0.45, 0.30, 0.0)
             return [Inclusion(s - 0.15 * length, 0.20 * length, angle - 0.5, np.deg2rad(60), 0.62, 0.34, density), lipid]

@@ -154,13 +154,13 @@ def painted(patient: PhantomPatient, spec: ScannerSpec, affine: np.ndarray, shap
     hu = np.array([layer.hu if spec.contrast else layer.plain_hu for layer in layers], float)
     texture = np.array([layer.texture_hu if spec.contrast else min(layer.texture_hu, 8.0) for layer in layers], float)
     width = float(np.mean(np.abs(affine[[0, 1, 2], [0, 1, 2]])))
-    image = paint_layers(affine[:3], tuple(shape), field.origin_mm, field.distance_mm, field.texture, field.base, field.active, hu, texture, width)
+    image = paint_layers(affine[:3], tuple(shape), field, hu, texture, width)
     index, near = touched(patient.tubes, affine, shape)
     if len(index):
-        t, where = patient.tubes, tuple(index.T)
+        where = tuple(index.T)
         offsets = sub_voxels(affine, spec.sub_mm)
         art = np.array([patient.spec.blood_hu if spec.contrast else 44.0, WALL_HU if spec.contrast else 40.0, LIPID_HU, HU_PER_MG_CM3[spec.kvp]])
-        image[where] = paint(to_patient_mm(index, affine), offsets, image[where], near, t.start, t.node, t.shape, t.part, t.part_start, art)
+        image[where] = paint(to_patient_mm(index, affine), offsets, image[where], near, patient.tubes, art)
     return image
 
 

@@ -47,23 +47,47 @@ def load_spec(path: Path) -> StudySpec:
 
 
 def spec_from(values: dict) -> StudySpec:
-    """StudySpec from nested tables; unknown keys are errors."""
-    patient = dict(values.get("patient", {}))
+    """StudySpec from nested tables; an unknown key, a missing segment or a value of the wrong kind is an error."""
+    patient = dict(table(values, "patient"))
     if patient.get("plaques") is not None:
-        patient["plaques"] = tuple(settings_from(PlaqueSpec, plaque) for plaque in patient["plaques"])
-    calcium = values.get("calcium", {})
+        patient["plaques"] = tuple(plaque_from(plaque) for plaque in patient["plaques"])
+    phases = values.get("phases", [])
+    if not isinstance(phases, list) or not all(isinstance(phase, int) and 0 <= phase < 100 for phase in phases):
+        raise BadSettings(f"phases is {phases!r}; it must be a list of whole percentages from 0 to 99")
     return StudySpec(
         patient=settings_from(PatientSpec, patient),
-        ccta=series_from(ScannerSpec(), values.get("ccta", {})),
-        calcium=None if calcium is None else series_from(CALCIUM_SERIES, calcium),
-        phases=tuple(values.get("phases", ())),
+        ccta=series_from(ScannerSpec(), table(values, "ccta")),
+        calcium=None if values.get("calcium", {}) is None else series_from(CALCIUM_SERIES, table(values, "calcium")),
+        phases=tuple(phases),
     )
 
 
+def table(values: dict, name: str) -> dict:
+    """One table of the specification, empty where it is absent."""
+    found = values.get(name, {})
+    if not isinstance(found, dict):
+        raise BadSettings(f"{name} is {found!r}; it must be a table of settings")
+    return found
+
+
+def plaque_from(values) -> PlaqueSpec:
+    """One plaque; its segment must be given."""
+    if not isinstance(values, dict) or "segment" not in values:
+        raise BadSettings(f'the plaque {values!r} names no segment; give the SCCT number, as in {{"segment": 7}}')
+    return settings_from(PlaqueSpec, values)
+
+
 def series_from(base: ScannerSpec, values: dict) -> ScannerSpec:
-    """`base` with some values replaced; lists become tuples."""
+    """`base` with some values replaced; lists become tuples of numbers."""
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    settings_from(ScannerSpec, values)
+    settings_from(ScannerSpec, {name: value for name, value in values.items() if not isinstance(value, tuple)})
+    for name in ("shape", "center_mm"):
+        kind = int if name == "shape" else (int, float)
+        if name in values and not (isinstance(values[name], tuple) and len(values[name]) == 3 and all(isinstance(x, kind) for x in values[name])):
+            raise BadSettings(f"{name} is {values[name]!r}; it must be a list of three numbers")
+    unknown = set(values) - {f.name for f in fields(ScannerSpec)}
+    if unknown:
+        raise BadSettings(f"a series has no setting {sorted(unknown)}; it has {[f.name for f in fields(ScannerSpec)]}")
     return replace(base, **values)
 
 

@@ -3,8 +3,8 @@
 Surfaces of organs bend over centimetres, so that linear interpolation of their distance on 2 mm errs by about h^2 / 8R = 0.03 mm.
 """
 
-from dataclasses import dataclass
 from functools import reduce
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -15,8 +15,7 @@ from ccta.phantom.shapes import Shape
 GRID_MM = 2.0
 
 
-@dataclass(frozen=True, eq=False)
-class Fields:
+class Fields(NamedTuple):
     """distance_mm: (L, nx, ny, nz) of the layers, float32, on a grid of GRID_MM from `origin_mm`. texture: (nx, ny, nz), SD 1.
 
     base: (nx-1, ny-1, nz-1) last layer that covers the whole cell; active: bit l set where layer l may have an edge in the cell.
@@ -55,39 +54,47 @@ def texture_of(low, high, seed: int) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def _lerp(field, i, j, k, x, y, z):
+def _lerp(field, cell, weight):
+    """Trilinear value in a cell."""
+    (i, j, k), (x, y, z) = cell, weight
     near = (field[i, j, k] * (1 - x) + field[i + 1, j, k] * x) * (1 - y) + (field[i, j + 1, k] * (1 - x) + field[i + 1, j + 1, k] * x) * y
     far = (field[i, j, k + 1] * (1 - x) + field[i + 1, j, k + 1] * x) * (1 - y) + (field[i, j + 1, k + 1] * (1 - x) + field[i + 1, j + 1, k + 1] * x) * y
     return near * (1 - z) + far * z
 
 
 @numba.njit(cache=True)
-def paint_layers(matrix, shape, origin, distance, texture, base, active, hu, amplitude, width):
+def _voxel(fields, cell, weight, hu, amplitude, width):
+    """HU of one voxel: the layer that fills its cell, then those with an edge there."""
+    texture = _lerp(fields.texture, cell, weight)
+    first, bits = fields.base[cell], fields.active[cell]
+    value = -1000.0 if first < 0 else hu[first] + amplitude[first] * texture
+    layer = 0
+    while bits:
+        if bits & 1:
+            cover = min(0.5 - _lerp(fields.distance_mm[layer], cell, weight) / width, 1.0)
+            if cover > 0:
+                value = value * (1 - cover) + cover * (hu[layer] + amplitude[layer] * texture)
+        bits >>= 1
+        layer += 1
+    return value
+
+
+@numba.njit(cache=True)
+def paint_layers(matrix, shape, fields, hu, amplitude, width):
     """(ni, nj, nk) float32 HU: layers over air, each edge spread over `width` mm. matrix: (3, 4) voxel index -> mm.
 
     hu, amplitude: (L,) mean and texture of each layer.
     """
     image = np.empty(shape, np.float32)
-    top = np.array(base.shape) - 1
+    origin, base = fields.origin_mm, fields.base
     for i in range(shape[0]):
         for j in range(shape[1]):
             for k in range(shape[2]):
-                gx = (matrix[0, 0] * i + matrix[0, 1] * j + matrix[0, 2] * k + matrix[0, 3] - origin[0]) / GRID_MM
-                gy = (matrix[1, 0] * i + matrix[1, 1] * j + matrix[1, 2] * k + matrix[1, 3] - origin[1]) / GRID_MM
-                gz = (matrix[2, 0] * i + matrix[2, 1] * j + matrix[2, 2] * k + matrix[2, 3] - origin[2]) / GRID_MM
-                a, b, c = min(max(int(gx), 0), top[0]), min(max(int(gy), 0), top[1]), min(max(int(gz), 0), top[2])
-                x, y, z = gx - a, gy - b, gz - c
-                t = _lerp(texture, a, b, c, x, y, z)
-                first, bits = base[a, b, c], active[a, b, c]
-                value = -1000.0 if first < 0 else hu[first] + amplitude[first] * t
-                layer = 0
-                while bits:
-                    if bits & 1:
-                        cover = 0.5 - _lerp(distance[layer], a, b, c, x, y, z) / width
-                        if cover > 0:
-                            cover = min(cover, 1.0)
-                            value = value * (1 - cover) + cover * (hu[layer] + amplitude[layer] * t)
-                    bits >>= 1
-                    layer += 1
-                image[i, j, k] = value
+                x = (matrix[0, 0] * i + matrix[0, 1] * j + matrix[0, 2] * k + matrix[0, 3] - origin[0]) / GRID_MM
+                y = (matrix[1, 0] * i + matrix[1, 1] * j + matrix[1, 2] * k + matrix[1, 3] - origin[1]) / GRID_MM
+                z = (matrix[2, 0] * i + matrix[2, 1] * j + matrix[2, 2] * k + matrix[2, 3] - origin[2]) / GRID_MM
+                a = min(max(int(x), 0), base.shape[0] - 1)
+                b = min(max(int(y), 0), base.shape[1] - 1)
+                c = min(max(int(z), 0), base.shape[2] - 1)
+                image[i, j, k] = _voxel(fields, (a, b, c), (x - a, y - b, z - c), hu, amplitude, width)
     return image

@@ -50,18 +50,12 @@ class Truth(Findings):
 
 def truth_of(patient: PhantomPatient, ccta: ScannerSpec, calcium: ScannerSpec | None) -> Truth:
     """The whole truth about one study."""
-    stenoses = [stenosis_of(patient, plaque) for plaque in patient.plaques]
+    stenoses = [stenosis_of(patient, number) for number in range(len(patient.plaques))]
     score = calcium_of(patient, calcium) if calcium else Unavailable("no calcium series was made")
     return Truth(
         patient=Patient(id=f"PHANTOM{patient.seed:04d}", name=f"Phantom^Seed {patient.seed}", sex=patient.spec.sex, age_years=patient.spec.age_years),
-        acquisition=findings.Acquisition(
-            kvp=ccta.kvp,
-            spacing_mm=(ccta.pixel_mm, ccta.pixel_mm, ccta.increment_mm),
-            shape=ccta.shape,
-            phase_percent=ccta.phase_percent,
-            contrast=True,
-            gated=True,
-        ),
+        acquisition=acquisition_of(ccta),
+        calcium_acquisition=acquisition_of(calcium) if calcium else Unavailable("no calcium series was made"),
         quality=quality_of(patient, ccta),
         calcium=score,
         tree=tree_of(patient),
@@ -79,6 +73,24 @@ def truth_of(patient: PhantomPatient, ccta: ScannerSpec, calcium: ScannerSpec | 
     )
 
 
+def acquisition_of(series: ScannerSpec) -> findings.Acquisition:
+    """One series as it was ordered."""
+    return findings.Acquisition(
+        kvp=series.kvp,
+        spacing_mm=(series.pixel_mm, series.pixel_mm, series.increment_mm),
+        shape=series.shape,
+        phase_percent=series.phase_percent,
+        contrast=series.contrast,
+        gated=True,
+    )
+
+
+def type_of(volumes: dict[str, float]) -> str:
+    """By the share of calcium in the plaque's volume: calcified from one half, non-calcified below one fiftieth, mixed between."""
+    share = volumes["calcified_mm3"] / volumes["total_mm3"]
+    return "calcified" if share >= 0.5 else "non-calcified" if share < 0.02 else "mixed"
+
+
 def as_dict(spec) -> dict:
     """A specification as plain values."""
     return {name: [vars(plaque) for plaque in value] if name == "plaques" else value for name, value in vars(spec).items()}
@@ -92,8 +104,9 @@ def branch_of(vessel) -> TrueBranch:
     return TrueBranch(name=branch.name, parent=branch.parent, parent_distance_mm=branch.parent_distance_mm, segment=branch.segment.tolist(), **lists)
 
 
-def stenosis_of(patient: PhantomPatient, plaque: lesions.Plaque) -> Stenosis:
+def stenosis_of(patient: PhantomPatient, number: int) -> Stenosis:
     """A plaque's narrowing at its middle, against the healthy calibre there."""
+    plaque = patient.plaques[number]
     vessel = patient.vessels[plaque.branch]
     s = vessel.branch.distance_mm
     healthy = float(np.interp(plaque.distance_mm, s, vessel.healthy_radius_mm))
@@ -112,7 +125,7 @@ def stenosis_of(patient: PhantomPatient, plaque: lesions.Plaque) -> Stenosis:
 def high_risk(spec: lesions.PlaqueSpec) -> list[str]:
     """Of the four features of CAD-RADS 2.0: low-attenuation plaque, positive remodelling, spotty calcium (no napkin ring is modelled)."""
     spotty = spec.kind == "mixed" and 0.40 * spec.length_mm < 3
-    return ["LAP"] * (spec.kind != "calcified") + ["PR"] * (spec.remodelling >= 1.1) + ["SC"] * spotty
+    return ["PR"] * (spec.remodelling >= 1.1) + ["LAP"] * (spec.kind != "calcified") + ["SC"] * spotty
 
 
 def tree_of(patient: PhantomPatient) -> Tree:
@@ -141,7 +154,8 @@ def plaque_of(patient: PhantomPatient) -> Plaque:
     vessels = {vessel: volumes_of(sums, whole[vessel]) for vessel, sums in parts.items()}
     total = {key: sum(sums[key] for sums in parts.values()) for key in ("total_mm3", "calcified_mm3", "low_attenuation_mm3")}
     segments = sorted({plaque.spec.segment for plaque in patient.plaques})
-    return Plaque(**volumes_of(total, sum(whole.values())).model_dump(), vessels=vessels, stage=stage_of(total["total_mm3"]), segments_with_plaque=segments)
+    every = volumes_of(total, sum(whole.values()))
+    return Plaque(**every.model_dump(), vessels=vessels, stage=stage_of(every.total_mm3, every.pav_pct), segments_with_plaque=segments)
 
 
 def vessel_volume(patient: PhantomPatient, vessel: str) -> float:
@@ -158,9 +172,12 @@ def volumes_of(sums: dict[str, float], whole_mm3: float) -> PlaqueVolumes:
     return PlaqueVolumes(**sums, noncalcified_mm3=sums["total_mm3"] - sums["calcified_mm3"], pav_pct=pav)
 
 
-def stage_of(total_mm3: float) -> str:
-    """Min et al., JCCT 2022;16:415: TPV 0 / <= 250 / <= 750 / > 750 mm3."""
-    return f"stage {int(np.searchsorted([0, 250, 750], total_mm3))}"
+def stage_of(total_mm3: float, pav_pct: float) -> str:
+    """Min et al., JCCT 2022;16:415: TPV 0 / <= 250 / <= 750 / > 750 mm3, PAV 0 / <= 5 / <= 15 / > 15 %; the higher one, both where they differ."""
+    names = ("0 (none)", "1 (mild)", "2 (moderate)", "3 (severe)")
+    found = {"volume": int(np.searchsorted([0, 250, 750], total_mm3)), "PAV": int(np.searchsorted([0, 5, 15], pav_pct))}
+    high, low = ("volume", "PAV") if found["volume"] > found["PAV"] else ("PAV", "volume")
+    return names[found[high]] if found[high] == found[low] else f"{names[found[high]]} by {high}; {names[found[low]]} by {low}"
 
 
 def cad_rads_of(stenoses: list[Stenosis], calcium) -> CadRads:

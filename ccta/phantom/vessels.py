@@ -1,6 +1,6 @@
 """Arteries into voxels: each voxel that an artery touches is divided into sub-voxels, and each of these is asked what it is. numba."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -13,8 +13,7 @@ OUTSIDE, WALL, FIBROUS, LIPID, CALCIUM, LUMEN = range(6)
 """What a point can be; the larger number wins where two vessels meet."""
 
 
-@dataclass(frozen=True, eq=False)
-class Tubes:
+class Tubes(NamedTuple):
     """All vessels of a patient as flat arrays for the kernel; vessel t owns nodes start[t]:start[t + 1] and inclusions part_start[t]:part_start[t + 1].
 
     node: (N, 14) x y z, tangent, u, v, distance, lumen radius; shape: (N, 4) wall radius, offset, angle, matrix HU (NaN where healthy).
@@ -67,7 +66,7 @@ def touched(tubes: Tubes, affine: np.ndarray, shape) -> tuple[np.ndarray, np.nda
 
 
 @numba.njit(cache=True)
-def _vessel_at(p, first, start, stop, node, shape):
+def _vessel_at(p, first, start, stop, node):
     """(arc length, angle, radius, node) of a point in one vessel's coordinates; radius is large beyond the ends."""
     k = first
     best = (p[0] - node[k, 0]) ** 2 + (p[1] - node[k, 1]) ** 2 + (p[2] - node[k, 2]) ** 2
@@ -89,13 +88,14 @@ def _vessel_at(p, first, start, stop, node, shape):
 
 
 @numba.njit(cache=True)
-def _tissue_at(p, near, start, node, shape, part, part_start):
+def _tissue_at(p, near, tubes):
     """(class, matrix HU, mg/cm3) of one point; the last two are 0 where they have no meaning."""
+    node, shape, start, part, part_start = tubes
     found, value, extra = OUTSIDE, 0.0, 0.0
     for t in range(len(start) - 1):
         if near[t] < 0:
             continue
-        s, theta, rho, k = _vessel_at(p, near[t], start[t], start[t + 1], node, shape)
+        s, theta, rho, k = _vessel_at(p, near[t], start[t], start[t + 1], node)
         j = k + 1 if s > node[k, 12] and k + 1 < start[t + 1] else k - 1 if s < node[k, 12] and k > start[t] else k
         w = min(abs(s - node[k, 12]) / abs(node[j, 12] - node[k, 12]), 1.0) if j != k else 0.0
         lumen = (1 - w) * node[k, 13] + w * node[j, 13]
@@ -121,16 +121,16 @@ def _tissue_at(p, near, start, node, shape, part, part_start):
 
 
 @numba.njit(cache=True)
-def classes(points, near, start, node, shape, part, part_start):
+def classes(points, near, tubes):
     """(n,) class of each point (n, 3)."""
     result = np.zeros(len(points), np.uint8)
     for i in range(len(points)):
-        result[i] = _tissue_at(points[i], near[:, i], start, node, shape, part, part_start)[0]
+        result[i] = _tissue_at(points[i], near[:, i], tubes)[0]
     return result
 
 
 @numba.njit(cache=True)
-def paint(points, offsets, background, near, start, node, shape, part, part_start, hu):
+def paint(points, offsets, background, near, tubes, hu):
     """(n,) mean HU of voxels centred at points (n, 3) divided into sub-voxels at `offsets` (m, 3); background (n,) HU where no vessel is.
 
     hu: (blood, healthy wall, lipid, HU per mg/cm3).
@@ -142,7 +142,7 @@ def paint(points, offsets, background, near, start, node, shape, part, part_star
         for m in range(len(offsets)):
             for axis in range(3):
                 p[axis] = points[i, axis] + offsets[m, axis]
-            kind, value, extra = _tissue_at(p, near[:, i], start, node, shape, part, part_start)
+            kind, value, extra = _tissue_at(p, near[:, i], tubes)
             if kind == LUMEN:
                 total += hu[0]
             elif kind == OUTSIDE:
