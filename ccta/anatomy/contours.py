@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ccta.anatomy.contours_model import (
+    CALCIUM_EVIDENCE_HU,
     RADIUS_STEP_MM,
     RESIDUAL_CAP,
     RayModel,
@@ -19,7 +20,7 @@ from ccta.anatomy.contours_model import (
     ray_tissues,
     sample_weight,
     wall_cost,
-)  # fmt: skip
+)
 from ccta.anatomy.contours_rays import Rays, centred_frames, moved_frames, rays_on
 from ccta.anatomy.contours_render import neglected_hu
 from ccta.anatomy.contours_smooth import best_path, refined_minimum, sharpened, smooth_surface
@@ -150,12 +151,10 @@ def _surface(cost, trust):
 def refined(fit: Fit, model: RayModel) -> tuple[Fit, np.ndarray]:
     """The fit corrected for what rays cannot know (contours_render), where that matters, and the outer wall radius (M, A), mm."""
     profile = fit.rays.profile_hu
-    vein = second_rise(profile, fit.lumen_hu) & (profile.max(axis=-1) < 1.25 * fit.lumen_hu[:, None])[..., None]
-    wall_weight = np.where(fit.rays.own & ~vein, sample_weight(model), 0.0)
-    wall = _wall(profile, wall_weight, fit, model)
+    wall = _wall(profile, fit.weight, fit, model)
     correction = np.zeros_like(profile)
     for _ in range(CORRECTIONS):
-        tissues = ray_tissues(profile - correction, wall_weight, fit.lumen_hu, (fit.radius_mm, wall), model)
+        tissues = ray_tissues(profile - correction, fit.weight, fit.lumen_hu, (fit.radius_mm, wall), model)
         neglected = neglected_hu(fit.lumen_hu, (fit.radius_mm, wall), tissues, model)
         correction = 0.3 * correction + 0.7 * neglected
         planes = ndimage.binary_dilation(abs(correction).max(axis=(1, 2)) > 2 * model.noise_hu, iterations=4)
@@ -165,7 +164,7 @@ def refined(fit: Fit, model: RayModel) -> tuple[Fit, np.ndarray]:
         cost[planes] = lumen_cost((profile - correction)[planes], fit.weight[planes], fit.lumen_hu[planes], model)
         calcified = tissues[0] > fit.lumen_hu[:, None] + CALCIUM_ABOVE_LUMEN_HU
         fit = replace(fit, radius_mm=_surface(cost, np.where(calcified, CALCIUM_TRUST, 1.0)), cost=cost)
-        wall = _wall(profile - correction, wall_weight, fit, model)
+        wall = _wall(profile - correction, fit.weight, fit, model)
     return fit, wall
 
 
@@ -175,10 +174,14 @@ def _wall(profile, weight, fit, model):
 
 
 def second_rise(profile_hu: np.ndarray, lumen_hu: np.ndarray) -> np.ndarray:
-    """(M, A, J) True from where a ray, having left the lumen, climbs again by more than 100 HU: a vein, a chamber, another vessel."""
+    """(M, A, J) True from where a ray, having left the lumen, climbs again by more than 100 HU: a vein, a chamber, another vessel.
+
+    Not where it climbs well above the lumen: that is calcium of this vessel.
+    """
     lowest = np.minimum.accumulate(profile_hu, axis=-1)
     rise = (profile_hu - lowest > 100) & (lowest < 0.6 * lumen_hu[:, None, None])
-    return np.maximum.accumulate(rise, axis=-1)
+    calcium = profile_hu.max(axis=-1) > lumen_hu[:, None] + CALCIUM_EVIDENCE_HU
+    return np.maximum.accumulate(rise, axis=-1) & ~calcium[..., None]
 
 
 def centroid_mm(radius_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ccta.anatomy.contours_model import ANGLES, ray_distance_mm
+from ccta.anatomy.contours_model import ANGLES, CALCIUM_EVIDENCE_HU, ray_distance_mm
 from ccta.anatomy.contours_smooth import best_track
 from ccta.anatomy.reformat import Frames, cross_section_stack, frames_along, sampled
 from ccta.curves import rotation_minimising_frames, smoothed_curve
@@ -52,7 +52,8 @@ def centred_frames(volume: Volume, branch: Branch, step_mm: float) -> Frames:
     near = stack[:, middle - 2 : middle + 3, middle - 2 : middle + 3].reshape(len(frames), -1)
     lumen_hu = ndimage.percentile_filter(np.median(near, axis=1), 70, size=max(3, round(20 / step_mm)), mode="nearest")[:, None, None]
     lumen_hu = np.maximum(lumen_hu, 100.0)
-    bright = np.where(stack > 1.35 * lumen_hu + 50, 0.3 * lumen_hu, np.clip(stack, -100, lumen_hu)) / lumen_hu
+    calcium = ndimage.binary_dilation(stack > lumen_hu + CALCIUM_EVIDENCE_HU, ndimage.generate_binary_structure(2, 1)[None])
+    bright = np.where(calcium, 0.3 * lumen_hu, np.clip(stack, -100, lumen_hu)) / lumen_hu
     scales = [ndimage.gaussian_filter(bright, (0.5, s / TRACK_PIXEL_MM, s / TRACK_PIXEL_MM)) for s in (0.35, 0.9)]
     offset_mm = (np.arange(stack.shape[1]) - middle) * TRACK_PIXEL_MM
     away = offset_mm[:, None] ** 2 + offset_mm[None] ** 2

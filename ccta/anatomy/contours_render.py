@@ -12,30 +12,34 @@ from ccta.anatomy.contours_model import ANGLES, RayModel, blurred_disc, ray_dist
 PIXEL_MM, HALF_PIXELS = 0.15, 36
 
 
-def neglected_hu(lumen_hu, radii_mm, tissues_hu, model: RayModel) -> np.ndarray:
+def neglected_hu(lumen_hu, radii_mm, tissues, model: RayModel) -> np.ndarray:
     """(M, A, J) HU by which the blurred plane differs from the ray model along each ray.
 
-    lumen_hu (M,); radii_mm (lumen, outer wall) and tissues_hu (wall, background), each (M, A).
+    lumen_hu (M,); radii_mm (lumen, outer wall) and tissues (wall HU, background HU, cover mm; see ray_tissues), each (M, A).
     """
-    (radius, outer), (wall, background) = radii_mm, tissues_hu
+    (radius, outer), (wall, background, cover) = radii_mm, tissues
+    middle = np.minimum(radius + cover, outer)
     r = ray_distance_mm()
     inner = blurred_disc(r, radius[..., None], model.blur_mm)
     whole = blurred_disc(r, outer[..., None], model.blur_mm)
-    alone = lumen_hu[:, None, None] * inner + wall[..., None] * (whole - inner) + background[..., None] * (1 - whole)
-    return np.stack([_along_rays(_painted(*plane, model.blur_mm)) for plane in zip(lumen_hu, radius, outer, wall, background, strict=True)]) - alone
+    between = blurred_disc(r, middle[..., None], model.blur_mm)
+    alone = lumen_hu[:, None, None] * inner + model.wall_hu * (between - inner) + wall[..., None] * (whole - between) + background[..., None] * (1 - whole)
+    polar = np.stack([radius, middle, outer, np.broadcast_to(lumen_hu[:, None], radius.shape), np.full(radius.shape, model.wall_hu), wall, background], axis=1)
+    return np.stack([_along_rays(_painted(plane, model.blur_mm)) for plane in polar]) - alone
 
 
-def _painted(lumen_hu, radius, outer, wall, background, blur_mm):
-    """One plane as a blurred image; edges are shaded over a pixel."""
+def _painted(polar, blur_mm):
+    """One plane as a blurred image; polar (7, A): three radii from inside out, then the HU of the four tissues that they part.
+
+    Edges are shaded over a pixel.
+    """
     axis = np.arange(-HALF_PIXELS, HALF_PIXELS + 1) * PIXEL_MM
     y, x = np.meshgrid(axis, axis, indexing="ij")
-    rho = np.hypot(x, y)
-    place = np.arctan2(y, x) / (2 * np.pi) * len(radius) % len(radius)
-    low = place.astype(int) % len(radius)
-    high, f = (low + 1) % len(radius), place - place.astype(int)
-    at = [(1 - f) * values[low] + f * values[high] for values in (radius, outer, wall, background)]
-    in_lumen, in_wall = (np.clip((edge - rho) / PIXEL_MM + 0.5, 0, 1) for edge in at[:2])
-    image = lumen_hu * in_lumen + at[2] * (in_wall - in_lumen) + at[3] * (1 - in_wall)
+    place = np.arctan2(y, x) / (2 * np.pi) * ANGLES % ANGLES
+    low, f = place.astype(int) % ANGLES, place - place.astype(int)
+    at = (1 - f) * polar[:, low] + f * polar[:, (low + 1) % ANGLES]
+    inside = np.clip((at[:3] - np.hypot(x, y)) / PIXEL_MM + 0.5, 0, 1)
+    image = at[6] + sum((at[3 + n] - at[4 + n]) * inside[n] for n in range(3))
     return ndimage.gaussian_filter(image, blur_mm / PIXEL_MM, mode="nearest")
 
 
