@@ -1,7 +1,7 @@
 """From anatomy to FFR, by either model: lumen and outlets are the same, and so is the result."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +9,10 @@ import numpy as np
 from ccta.errors import BadInput, BadSettings, Refusal
 from ccta.findings import Ffr, Patient, PullbackFile, Stenosis
 from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable
-from ccta.polydata import read_polydata, surface_from_polydata
 from ccta.settings import FlowSettings
-from cfd.centerlines import read_tree
+from ccta.units import m_to_mm
 from cfd.ffr import Reading, ffr_findings, plan_readings
+from cfd.lumen import Lumen, lumens_from_case, lumens_from_surface
 from cfd.network import Solution, solve_network
 from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares
 from cfd.physiology import Physiology, hyperaemic_physiology
@@ -27,7 +27,7 @@ Progress = Callable[..., None]
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """What flow is solved in. sections, stenoses: empty where they were not measured. surface: needed by the 3-D model only."""
+    """What flow is solved in. sections, stenoses: empty where they were not measured. The 3-D model needs the surface, or the lumens cut from one."""
 
     tree: CoronaryTree
     sections: Sequence[CrossSections] = ()
@@ -35,6 +35,7 @@ class Anatomy:
     surface: Surface | None = None
     lv_mass_g: float | Unavailable = field(default_factory=lambda: Unavailable("the heart was not segmented"))
     patient: Patient = field(default_factory=Patient)
+    lumens: Sequence[Lumen] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +80,10 @@ STEADY = "Steady mean flow in rigid vessels; side branches too small to be seen 
 def _in_three_d(anatomy, problem, reduced, progress):
     from cfd.three_d import along_branches, solve_trees  # gmsh and DOLFINx load only when they are wanted
 
-    if anatomy.surface is None:
+    if anatomy.surface is None and not anatomy.lumens:
         raise BadInput("the 3-D model needs the lumen surface, which was not made; use the reduced model, or make the surface first")
-    flows = tuple(solve_trees(problem, anatomy.surface, reduced, lambda text, share=None: progress(text, None if share is None else 0.05 + 0.9 * share)))
+    lumens = anatomy.lumens or lumens_from_case(anatomy.surface, anatomy.tree)
+    flows = solve_trees(problem, lumens, reduced, lambda text, share=None: progress(text, None if share is None else 0.05 + 0.9 * share))
     solution = along_branches(problem, flows)
     return pullback_file(problem, solution, "3d", [STEADY, *three_d_notes(problem, solution, reduced, flows)]), flows
 
@@ -120,13 +122,25 @@ def solve_surface(surface: Path, centerlines: Sequence[Path], out: Path, setting
     from cfd.flow_files import write_flow_files  # loads gmsh and DOLFINx
 
     settings = settings or FlowSettings()
-    lumen = surface_from_polydata(read_polydata(Path(surface)).clean())
-    if not len(lumen.triangles):
-        raise BadInput(f"{surface} holds no triangles; export the lumen as a triangle surface")
-    progress("centerlines and calibre", 0.0)
-    tree = with_section_radii(read_tree(centerlines), lumen)
-    anatomy = Anatomy(tree, surface=lumen, lv_mass_g=Unavailable("a surface has no myocardium"))
+    progress("lumen and centerlines", 0.0)
+    anatomy = anatomy_of_lumens(lumens_from_surface(Path(surface), [Path(one) for one in centerlines]))
     result = solve_flow(anatomy, settings, settings.model, progress)
     noted = result.pullback.model_copy(update={"notes": [*result.problem.physiology.assumptions, *result.pullback.notes]})
-    write_flow_files(Path(out), lumen, noted, result.flows)
+    write_flow_files(Path(out), anatomy.surface, noted, result.flows)
     return noted
+
+
+def anatomy_of_lumens(lumens: Sequence[Lumen]) -> Anatomy:
+    """Lumens cut from a surface as one anatomy: trees one behind the other, radii from cross-section areas, one surface."""
+    branches, points, triangles, numbered, first = [], [], [], [], 0
+    for lumen in lumens:
+        surface = Surface(m_to_mm(lumen.points_m), lumen.triangles)
+        start = len(branches)
+        tree = with_section_radii(lumen.tree, surface)
+        branches += [one if one.parent is None else replace(one, parent=one.parent + start) for one in tree]
+        numbered.append(replace(lumen, branch_index=tuple(range(start, len(branches)))))
+        points.append(surface.points_mm)
+        triangles.append(surface.triangles + first)
+        first += len(surface.points_mm)
+    whole = Surface(np.vstack(points), np.vstack(triangles))
+    return Anatomy(CoronaryTree(tuple(branches)), surface=whole, lv_mass_g=Unavailable("a surface has no myocardium"), lumens=tuple(numbered))

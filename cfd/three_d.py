@@ -1,14 +1,13 @@
 """The 3-D model on a whole coronary circulation: lumen, mesh and Navier-Stokes per connected tree; the answer along the branches, like the reduced model's."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ccta.model import CoronaryTree, Surface
 from ccta.units import m_to_mm, mm_to_m
-from cfd.lumen import Lumen, make_lumen
+from cfd.lumen import Lumen
 from cfd.mesh import FlowMesh, build_mesh
 from cfd.navier_stokes import FlowBoundary, FlowSolution, solve_steady
 from cfd.network import Solution
@@ -17,53 +16,39 @@ from cfd.pullback import FlowModel
 
 @dataclass(frozen=True, eq=False)
 class TreeFlow:
-    """One connected tree solved in 3-D. branches: (B,) indices of lumen.tree's branches in the whole tree."""
+    """One connected tree solved in 3-D."""
 
-    branches: tuple[int, ...]
     lumen: Lumen
     solution: FlowSolution
+
+    @property
+    def branches(self) -> tuple[int, ...]:
+        """Indices of the lumen's branches in the whole tree."""
+        return self.lumen.branch_index
 
     @property
     def mesh(self) -> FlowMesh:
         return self.solution.mesh
 
 
-def solve_trees(problem: FlowModel, surface: Surface, reduced: Solution, progress: Callable[..., None]) -> list[TreeFlow]:
+def solve_trees(problem: FlowModel, lumens: Sequence[Lumen], reduced: Solution, progress: Callable[..., None]) -> tuple[TreeFlow, ...]:
     """Each tree that begins at an ostium, one after the other. reduced: where its inlet's static pressure comes from."""
-    roots = [index for index, branch in enumerate(problem.tree) if branch.parent is None]
-    return [_solve_tree(problem, surface, reduced, root, _part(progress, k / len(roots), 1 / len(roots))) for k, root in enumerate(roots)]
+    count = len(lumens)
+    return tuple(_solve_tree(problem, lumen, reduced, _part(progress, f"tree {k + 1} of {count}: ", k / count, 1 / count)) for k, lumen in enumerate(lumens))
 
 
-def _solve_tree(problem, surface, reduced, root, progress):
-    tree, branches = connected_tree(problem.tree, root)
-    progress(f"lumen of the tree at branch {root}", 0.0)
-    lumen = make_lumen(surface, tree)
-    mesh = build_mesh(lumen, progress=lambda text: progress(text, 0.05))
-    resistance = {port.name: float(problem.resistance_pa_s_m3[branches[port.branch]]) for port in lumen.outlets}
-    boundary = FlowBoundary(_inlet_pressure_pa(problem, reduced, lumen, branches), problem.physiology.distal_pressure_pa, resistance)
+def _solve_tree(problem, lumen, reduced, progress):
+    mesh = build_mesh(lumen, progress=lambda text: progress(f"mesh, {text}", 0.0))
+    resistance = {port.name: float(problem.resistance_pa_s_m3[lumen.branch_index[port.branch]]) for port in lumen.outlets}
+    boundary = FlowBoundary(_inlet_pressure_pa(problem, reduced, lumen), problem.physiology.distal_pressure_pa, resistance)
     solution = solve_steady(mesh, boundary, problem.physiology, progress=lambda text, share: progress(text, 0.1 + 0.9 * share))
-    return TreeFlow(branches, lumen, solution)
+    return TreeFlow(lumen, solution)
 
 
-def connected_tree(tree: CoronaryTree, root: int) -> tuple[CoronaryTree, tuple[int, ...]]:
-    """(the branches that blood from one ostium reaches as a tree of their own, their indices in the whole tree)."""
-    chosen = [root]
-    for index, branch in enumerate(tree):
-        if branch.parent in chosen:
-            chosen.append(index)
-    place = {old: new for new, old in enumerate(chosen)}
-    part = [tree.branches[old] for old in chosen]
-    return CoronaryTree(tuple(_moved(branch, place) for branch in part), tree.dominance), tuple(chosen)
-
-
-def _moved(branch, place):
-    return branch if branch.parent is None else replace(branch, parent=place[branch.parent])
-
-
-def _inlet_pressure_pa(problem, reduced, lumen, branches):
+def _inlet_pressure_pa(problem, reduced, lumen):
     """Mean static pressure at the inlet plane: aortic less what the blood's acceleration out of the aorta takes, by the reduced model."""
     inlet = next(port for port in lumen.ports if port.kind == "inlet")
-    index = branches[inlet.branch]
+    index = lumen.branch_index[inlet.branch]
     return float(np.interp(mm_to_m(inlet.distance_mm), problem.profiles[index].distance_m, reduced.pressure_pa[index]))
 
 
@@ -132,5 +117,5 @@ def _completed(problem, one, known, parts):
     return result
 
 
-def _part(progress, begin, length):
-    return lambda text, share=None: progress(text, None if share is None else begin + length * share)
+def _part(progress, title, begin, length):
+    return lambda text, share=None: progress(title + text, None if share is None else begin + length * share)

@@ -1,4 +1,4 @@
-"""Centerline files -> trees, and flow on surfaces with the reduced model."""
+"""Flow on a lumen surface with the reduced model: files, and a real patient's tree."""
 
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import pyvista as pv
 from ccta.errors import BadInput
 from ccta.findings import PullbackFile
 from ccta.settings import FlowSettings
-from cfd.centerlines import read_lines, read_tree
 from cfd.pipeline import solve_surface
 
 PATIENT = Path(__file__).parents[3] / "shared/data/patient_tree"
@@ -21,45 +20,9 @@ def line(points, radius):
     return data
 
 
-def way(to_mm, bend_mm):
-    """From the aorta along x (radius 14 mm for 20 mm, then 2 mm), straight to `bend_mm`, then towards +y or -y."""
-    s = np.arange(0, 100, 0.5)
-    points = np.column_stack([np.minimum(s, bend_mm), np.sign(to_mm) * np.maximum(s - bend_mm, 0), 0 * s])
-    return line(points, np.where(s < 20, 14.0, 2.0))
-
-
 def saved(data, path):
     data.save(path)
     return path
-
-
-def test_lines_that_share_their_beginning_become_one_tree(tmp_path):
-    both = pv.merge([way(1, 60.0), way(-1, 60.0)], merge_points=False)
-    tree = read_tree([saved(both, tmp_path / "both.vtp")])
-    assert len(tree) == 2
-    main, side = tree
-    assert main.parent is None and side.parent == 0
-    assert main.points_mm[0] == pytest.approx([20.0, 0, 0], abs=0.8)
-    assert main.length_mm == pytest.approx(80.0, abs=1.0)
-    assert side.parent_distance_mm == pytest.approx(40.0, abs=1.5)
-    assert side.points_mm[0] == pytest.approx(main.point_at(side.parent_distance_mm))
-
-
-def test_two_files_are_two_trees(tmp_path):
-    far = way(1, 60.0)
-    far.points = far.points + np.array([0.0, 0.0, 30.0])
-    tree = read_tree([saved(way(1, 60.0), tmp_path / "a.vtp"), saved(far, tmp_path / "b.vtp")])
-    assert [branch.parent for branch in tree] == [None, None]
-
-
-def test_what_is_no_centerline_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="no polylines"):
-        read_lines(saved(pv.Sphere(), tmp_path / "sphere.vtp"))
-    with pytest.raises(BadInput, match="no centerlines were given"):
-        read_tree([])
-    aorta = line([[0, 0, z] for z in range(100)], [14.0] * 10 + [3.0] * 80 + [14.0] * 10)
-    with pytest.raises(BadInput, match="does not leave the aorta"):
-        read_tree([saved(aorta, tmp_path / "aorta.vtp")])
 
 
 def test_flow_on_a_surface_writes_all_files_or_none(tmp_path):
@@ -70,7 +33,7 @@ def test_flow_on_a_surface_writes_all_files_or_none(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["pullback.json", "surface.vtp"]
     assert PullbackFile.model_validate_json((tmp_path / "out/pullback.json").read_text()) == result
     painted = pv.read(tmp_path / "out/surface.vtp")["ffr"]
-    assert painted.min() == pytest.approx(min(result.branches[0].ffr)) and painted.max() <= 1.0
+    assert painted.min() == pytest.approx(min(result.branches[0].ffr), abs=5e-3) and painted.max() <= 1.0
     with pytest.raises(BadInput, match="does not exist"):
         solve_surface(tmp_path / "absent.stl", [axis], tmp_path / "other", FlowSettings(model="rom"))
     assert not (tmp_path / "other").exists()
