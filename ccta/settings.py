@@ -31,6 +31,7 @@ class SegmentSettings:
     coronary_margin_mm: float = 12.0  # about the labelled heart: its border is trusted to a few millimetres only
     coronary_outside_mm: float = 5.0  # epicardial arteries lie inside the pericardium; label error on top
     coronary_pool_mm: float = 3.2  # a ball of this radius fits in a chamber or the aorta, not in an artery
+    coronary_pool_core_mm3: float = 50.0  # places of such a ball's centre: a chamber has thousands, a fork or a small aneurysm a few
     coronary_label_error_mm: float = 2.5  # deeper than this inside a labelled chamber there is no artery
     coronary_root_reach_mm: float = 40.0  # ostia lie within 25 mm of the annulus; label error on top
     coronary_path_floor_hu: float = 0.0  # a path may cross non-calcified plaque (20-130 HU), not fat
@@ -65,8 +66,8 @@ class MeasureSettings:
 
     plaque_thresholds: str = "fixed"  # "fixed" ranges, or "adapted": the same scaled by this scan's lumen enhancement over 350 HU
     plaque_normal_wall_mm: float = 0.5  # a wall thinner than this is no plaque: normal wall is below what CT resolves
-    plaque_min_area_mm2: float = 1.0  # on a plane; the smallest plaque that SCCT (Leipsic 2014) counts
-    plaque_min_length_mm: float = 1.5  # along the vessel: shorter is a contour's flaw rather than a plaque
+    plaque_min_area_mm2: float = 1.5  # on a plane, beyond the normal wall: SCCT (Leipsic 2014) counts 1 mm2, the contours of a healthy vessel reach 1
+    plaque_min_length_mm: float = 2.0  # along the vessel: shorter is a contour's flaw rather than a plaque
     plaque_min_vessel_mm: float = 1.5  # outer diameter; smaller vessels are not graded
     plaque_border_mm: float = 0.3  # half a scanner blur: HU this close to lumen or fat is a mixture, the value next to it is taken
 

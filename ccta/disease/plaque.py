@@ -3,11 +3,11 @@
 Integration in polar coordinates on the cross-section planes. At position P = c + r (cos t u + sin t v) of plane i the volume element is
 r dr dt ds with ds = dP/di . n, the distance between planes at that place: shorter inside a bend, longer outside, so that a torus is exact.
 
-What counts: planes whose wall is somewhere thicker than normal, over at least 1 mm2 of the plane and 1.5 mm of the vessel. On such a plane everything
+What counts: planes whose wall exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel. On such a plane everything
 between lumen and outer wall is plaque, as in intravascular ultrasound (plaque and media, Mintz 2001, J Am Coll Cardiol 37:1478); elsewhere nothing is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -23,6 +23,8 @@ from ccta.settings import MeasureSettings
 FIXED_HU = (30.0, 130.0, 350.0)  # low attenuation < 30, fibro-fatty to 130, fibrous to 350, calcified above (CLINICAL)
 FIXED_FOR_LUMEN_HU = 350.0  # "adapted" equals "fixed" at this enhancement
 RADIAL_SAMPLES = 12
+BEYOND_WALL_MM = 0.8  # about the width of a scanner's blur
+FAT_BEYOND_HU = 0.0  # fat mixes with the wall's border, muscle and blood are above
 STAGES = ("0 (none)", "1 (mild)", "2 (moderate)", "3 (severe)")
 NOISE_SMOOTHING_MM = 0.2  # half a voxel, inside plaque only: takes single noisy samples away and leaves a lipid core of 1-2 mm
 MIN_SEGMENT_MM3 = 2.0  # of plaque, for the segment to count as involved: 1 mm2 over 2 mm
@@ -88,6 +90,7 @@ def plaque_type(calcified_mm3: float, total_mm3: float) -> str:
 
 def branch_plaque(volume: Volume, tree: CoronaryTree, own: CrossSections, sections: list[CrossSections], settings: MeasureSettings) -> BranchPlaque:
     """Polar plaque samples of one branch. What lies in another branch's lumen, or in an earlier branch's wall, is left to that branch."""
+    own = with_seen_wall(volume, own, settings)
     full = own.wall_radius_mm - own.lumen_radius_mm
     thickness = ndimage.median_filter(np.pad(full, ((0, 0), (1, 1)), mode="wrap"), size=3, mode="nearest")[:, 1:-1]
     fraction = (np.arange(RADIAL_SAMPLES) + 0.5) / RADIAL_SAMPLES
@@ -107,6 +110,17 @@ def branch_plaque(volume: Volume, tree: CoronaryTree, own: CrossSections, sectio
     vessel_mm3 = np.where(counted, own.wall_area_mm2 * plane_spacing_mm(own, np.zeros((len(own), 1, 1)))[:, 0, 0], 0.0)
     segment, vessel = _names(tree, own)
     return BranchPlaque(own, _denoised(hu, element, own), element, position, thickness, vessel_mm3, segment, vessel)
+
+
+def with_seen_wall(volume: Volume, own: CrossSections, settings: MeasureSettings) -> CrossSections:
+    """The outer wall where fat lies behind it; elsewhere (muscle, a chamber, a vein, a branching artery) no thicker than a normal wall.
+
+    Plaque and muscle have the same HU, so that a wall that leans on muscle has no visible border, and its thickness is not evidence of plaque.
+    """
+    beyond = sample(volume, polar_positions(own, own.wall_radius_mm[..., None] + BEYOND_WALL_MM))[..., 0]
+    beyond = ndimage.median_filter(np.pad(beyond, ((0, 0), (2, 2)), mode="wrap"), size=(3, 5), mode="nearest")[:, 2:-2]
+    normal = np.minimum(own.wall_radius_mm, own.lumen_radius_mm + settings.plaque_normal_wall_mm)
+    return replace(own, wall_radius_mm=np.where(beyond < FAT_BEYOND_HU, own.wall_radius_mm, normal))
 
 
 def polar_positions(sections: CrossSections, radius_mm: np.ndarray) -> np.ndarray:
@@ -146,10 +160,10 @@ def inside_others(points_mm: np.ndarray, branch: int, others: list[CrossSections
 
 
 def _carries_plaque(own: CrossSections, thickness: np.ndarray, settings: MeasureSettings) -> np.ndarray:
-    """(M,) planes with at least the least area of wall thicker than normal, for a long enough stretch, in a large enough vessel."""
-    thick = thickness > settings.plaque_normal_wall_mm
+    """(M,) planes with enough wall area beyond that of a normal wall, for a long enough stretch, in a large enough vessel."""
+    excess = np.maximum(thickness - settings.plaque_normal_wall_mm, 0.0)
     middle = (own.wall_radius_mm + own.lumen_radius_mm) / 2
-    area = (2 * np.pi / thick.shape[1]) * np.sum(np.where(thick, middle * thickness, 0.0), axis=1)
+    area = (2 * np.pi / excess.shape[1]) * np.sum(middle * excess, axis=1)
     plane = (area >= settings.plaque_min_area_mm2) & own.reliable & (_outer_diameter_mm(own) >= settings.plaque_min_vessel_mm)
     count = max(1, int(np.ceil(settings.plaque_min_length_mm / np.median(np.diff(own.distance_mm)))))
     return ndimage.binary_opening(np.pad(plane, count, mode="edge"), np.ones(count, bool))[count:-count]

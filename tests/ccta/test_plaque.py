@@ -50,7 +50,18 @@ def block(hu=60.0, size_mm=40.0, spacing_mm=0.5, function=None):
     return Volume(array, affine)
 
 
+def in_fat(volume, sections):
+    """The volume with -90 HU outside the straight, round vessels of `sections`."""
+    x, y, z = (volume.affine[a, 3] + volume.affine[a, a] * np.arange(volume.array.shape[a]) for a in range(3))
+    inside = np.zeros(volume.array.shape, bool)
+    for own in sections:
+        across = np.hypot(x[:, None] - own.center_mm[0, 0], y[None] - own.center_mm[0, 1])
+        inside |= across[..., None] < np.interp(z, own.center_mm[:, 2], own.wall_radius_mm.max(axis=1)) + 0.25
+    return volume.with_array(np.where(inside, volume.array, np.float32(-90)))
+
+
 def measure(volume, sections, tree=None, stenoses=(), options=SETTINGS):
+    volume = in_fat(volume, sections) if np.ptp(sections[0].center_mm[:, 0]) == 0 else volume
     return measure_plaque(volume, tree or tree_of(sections[0].center_mm), sections, list(stenoses), options)
 
 
@@ -74,12 +85,12 @@ def test_volume_on_a_bend_is_that_of_the_torus(radius_mm):
     angle = 2 * np.pi * np.arange(ANGLES) / ANGLES
     cosine = np.cos(angle) * outward[0] + np.sin(angle) * outward[1]
     own = replace(own, wall_radius_mm=np.broadcast_to(1.5 + 1.2 * np.maximum(cosine, 0), own.wall_radius_mm.shape).copy())
-    options = replace(SETTINGS, plaque_normal_wall_mm=0.01)
+    options = replace(SETTINGS, plaque_normal_wall_mm=0.01, plaque_min_area_mm2=0.1)
     fine = 2 * np.pi * (np.arange(4000) + 0.5) / 4000
     outer = 1.5 + 1.2 * np.maximum(np.cos(fine), 0)
     ring = radius_mm * (outer**2 - 1.5**2) / 2 + np.cos(fine) * (outer**3 - 1.5**3) / 3
     truth = ring.mean() * 2 * np.pi * (np.pi / 2)
-    plaque, _ = measure(block(60.0, size_mm=100, spacing_mm=2.0), [own], options=options)
+    plaque, _ = measure(block(-20.0, size_mm=100, spacing_mm=2.0), [own], options=options)
     assert plaque.total_mm3 == pytest.approx(truth, rel=0.015)
 
 
@@ -236,7 +247,7 @@ def test_remodelling_index_against_a_tapering_reference(ratio):
     taper = 2.2 - 0.01 * z
     inside = (z >= 10) & (z <= 20)
     own = sections_of(straight(), np.where(inside, taper - 1.1, taper - 0.3), np.where(inside, taper * ratio, taper))
-    branch = branch_plaque(block(), tree_of(own.center_mm), own, [own], SETTINGS)
+    branch = branch_plaque(in_fat(block(), [own]), tree_of(own.center_mm), own, [own], SETTINGS)
     assert remodelling_index(branch, inside) == pytest.approx(ratio, abs=0.02)
 
 
@@ -244,3 +255,16 @@ def test_no_plaque_has_no_features():
     own = sections_of(straight(), 1.5, 1.8)
     branch = branch_plaque(block(-50.0), tree_of(own.center_mm), own, [own], SETTINGS)
     assert high_risk_features(branch, np.ones(61, bool), np.array([30.0, 130.0, 350.0])) == []
+
+
+@pytest.mark.parametrize("beyond_hu, counted", [(-90.0, True), (110.0, False), (380.0, False)])
+def test_a_wall_that_leans_on_muscle_or_blood_is_not_plaque(beyond_hu, counted):
+    """On one side the contour runs 1.2 mm out; only fat behind it shows that a wall ends there."""
+    line = straight()
+    angle = 2 * np.pi * np.arange(ANGLES) / ANGLES
+    wall = np.where(np.abs(angle - np.pi) < np.pi / 2, 2.9, 1.8)
+    own = sections_of(line, 1.5, np.broadcast_to(wall, (len(line), ANGLES)))
+    inside = np.where(np.hypot(*np.meshgrid(np.arange(-20, 20.1, 0.5), np.arange(-20, 20.1, 0.5), indexing="ij")) < 3.1, 90.0, beyond_hu)
+    volume = block().with_array(np.repeat(inside[..., None], 81, axis=2).astype(np.float32))
+    plaque, _ = measure_plaque(volume, tree_of(line), [own], [], SETTINGS)
+    assert (plaque.total_mm3 > 100) is counted and (plaque.total_mm3 == 0) is not counted
