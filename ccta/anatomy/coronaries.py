@@ -60,10 +60,16 @@ def gather_evidence(volume: Volume, heart: Volume, blood: Blood, settings: Segme
 
 
 def blood_pools(image_hu: np.ndarray, labels: np.ndarray, blood: Blood, settings: SegmentSettings) -> np.ndarray:
-    """Bright blood in which a ball wider than any coronary artery fits (an opening), and the depth of the labelled chambers."""
+    """Bright blood in which a ball wider than any coronary artery fits (an opening), and the depth of the labelled chambers.
+
+    Balls that fit in a small place only do not count: the fork of a wide left main holds one.
+    """
     bright = image_hu > 0.5 * (blood.mean_hu + TISSUE_HU)
     spacing, reach = settings.coronary_grid_mm, settings.coronary_pool_mm
-    opened = distance_to_mask(distance_to_mask(~bright, spacing) > reach, spacing) <= reach
+    cores, _ = ndimage.label(distance_to_mask(~bright, spacing) > reach)
+    large = np.bincount(cores.ravel()) * spacing**3 >= settings.coronary_pool_core_mm3
+    large[0] = False
+    opened = distance_to_mask(large[cores], spacing) <= reach
     wall = ~BLOOD[labels]
     return opened | (distance_to_mask(wall, spacing) > settings.coronary_label_error_mm)
 

@@ -40,7 +40,8 @@ def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list
 def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(threshold HU, room mm), float32, within a box of the grid; `along` (N, 3) are path voxels in it.
 
-    Each voxel belongs to its nearest path voxel. room: how far inside the largest believable lumen it lies (negative outside).
+    Each voxel takes the lumen level of its nearest path voxel and the surroundings of its own side (fat, muscle, a vein).
+    room: how far inside the largest believable lumen it lies (negative outside).
     """
     image, spacing = evidence.image_hu[box], evidence.spacing_mm
     path = np.zeros(image.shape, bool)
@@ -54,11 +55,11 @@ def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndar
     near = tuple(near.T)
     radius[near] = radius[owner]
     ring = (away > radius + 0.8) & (away < radius + 2.2)
-    weight = np.maximum(ndimage.gaussian_filter(ring.astype(np.float32), 1.5 / spacing), 1e-3)
-    around = ndimage.gaussian_filter(np.where(ring, image, 0), 1.5 / spacing) / weight
-    around = np.clip(around, -100, 0.5 * level.max())
+    weight = np.maximum(ndimage.gaussian_filter(ring.astype(np.float32), 1.0 / spacing), 1e-3)
+    around = ndimage.gaussian_filter(np.where(ring, image, 0), 1.0 / spacing) / weight
+    around = np.clip(around, -100, 0.6 * level.max())
     threshold = np.full(image.shape, 0.5 * level.max(), np.float32)
-    threshold[near] = (0.5 * (level + around))[owner]
+    threshold[near] = 0.5 * (level[owner] + around[near])
     return ndimage.gaussian_filter(threshold, 0.5 / spacing), (1.4 * radius + 0.6 - away).astype(np.float32)
 
 

@@ -70,7 +70,7 @@ def artery_systems(branches: list[np.ndarray], evidence, settings) -> list[np.nd
     for root in np.unique(owner):
         members = [n for n in range(len(branches)) if owner[n] == root]
         start = branches[root][1 : 2 + int(10 / evidence.spacing_mm)]
-        level = float(np.percentile(evidence.image_hu[tuple(start.T)], 10)) / evidence.blood_hu
+        level = float(np.median(evidence.image_hu[tuple(start.T)])) / evidence.blood_hu
         length_mm = sum(len(branches[n]) for n in members) * evidence.spacing_mm
         if length_mm >= settings.coronary_min_system_mm and level >= settings.coronary_min_blood:
             kept += members
