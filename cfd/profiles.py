@@ -64,7 +64,7 @@ def _measured(branch: Branch, section, lumen_sd_mm):
     if section is not None:
         use = section.reliable
         if np.count_nonzero(use) >= 2:
-            return section.distance_mm[use], section.lumen_diameter_mm[use], section.lumen_sd_mm[use].mean(axis=1)
+            return section.distance_mm[use], section.lumen_diameter_mm[use], section.lumen_sd_mm[use]
     return branch.distance_mm, 2 * branch.radius_mm, np.full(len(branch.radius_mm), lumen_sd_mm)
 
 

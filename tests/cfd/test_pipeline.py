@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ccta.errors import Refusal
+from ccta.errors import BadInput, BadSettings, Refusal
 from ccta.findings import Ffr, PullbackFile
-from ccta.model import CoronaryTree, Unavailable
+from ccta.model import CoronaryTree, CrossSections, Unavailable
 from ccta.settings import FlowSettings
 from cfd.pipeline import Anatomy, solve_flow
 from tests.cfd.trees import left_tree, stenosis, straight
@@ -72,3 +72,33 @@ def test_an_unnamed_tree_has_curves_but_no_vessels():
 def test_no_tree_no_flow():
     with pytest.raises(Refusal, match="no branches"):
         solve_flow(Anatomy(CoronaryTree(())))
+
+
+def rings(branch, radius_mm, sd_mm=0.05, reliable=None):
+    """Round contours of the given radius (M,) along a straight branch."""
+    distance = np.linspace(0, branch.length_mm, len(radius_mm))
+    axes = [np.tile(axis, (len(radius_mm), 1)) for axis in np.eye(3)]
+    lumen = np.repeat(radius_mm[:, None], 32, axis=1)
+    reliable = np.ones(len(radius_mm), bool) if reliable is None else reliable
+    return CrossSections(0, distance, branch.point_at(distance), axes[2], axes[0], axes[1], lumen, lumen + 0.5, np.full(len(radius_mm), sd_mm), reliable)
+
+
+def test_contours_stand_before_the_tree_and_unreliable_ones_do_not_count():
+    tree = CoronaryTree((straight(60, 2.0, name="RCA", segment=1),))
+    radius, reliable = np.full(121, 1.5), np.ones(121, bool)
+    good = solve_flow(Anatomy(tree, sections=[rings(tree.branches[0], radius)]))
+    assert good.pullback.branches[0].diameter_mm == pytest.approx([3.0] * len(good.pullback.branches[0].diameter_mm), rel=5e-3)
+    broken = radius.copy()
+    broken[50:60], reliable[50:60] = 0.2, False
+    skipped = solve_flow(Anatomy(tree, sections=[rings(tree.branches[0], broken, reliable=reliable)]))
+    np.testing.assert_allclose(skipped.pullback.branches[0].ffr, good.pullback.branches[0].ffr)
+    sure, unsure = (solve_flow(Anatomy(tree, sections=[rings(tree.branches[0], radius, sd)])).ffr.vessels["RCA"] for sd in (0.01, 0.15))
+    assert unsure.ffr - unsure.low > sure.ffr - sure.low
+
+
+def test_an_unknown_model_and_a_missing_surface_are_refused():
+    tree = CoronaryTree((straight(60, 1.5),))
+    with pytest.raises(BadSettings, match="rom"):
+        solve_flow(Anatomy(tree), FlowSettings(interval_samples=0), "guess")
+    with pytest.raises(BadInput, match="needs the lumen surface"):
+        solve_flow(Anatomy(tree), FlowSettings(interval_samples=0), "3d")
