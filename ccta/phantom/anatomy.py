@@ -12,7 +12,7 @@ from ccta.phantom.thorax import thorax_shapes
 
 NORMAL_MM = {"LAD": 3.7, "LCx": 3.4, "RCA": 3.9, "D1": 2.0, "D2": 1.7, "RI": 2.1, "OM1": 2.1, "OM2": 1.8, "L-PDA": 2.0, "L-PLB": 1.8}
 """Diameter at each artery's origin, mm (LAD, LCx, RCA: Dodge et al. 1992); R-PDA and R-PLB follow from the RCA's end, LM from LAD and LCx."""
-TAPER_PER_MM = {"LAD": 0.0045, "LCx": 0.004, "RCA": 0.0025}
+TAPER_PER_MM = {"LAD": 0.0035, "LCx": 0.004, "RCA": 0.0025}
 SIDE_TAPER_PER_MM = 0.005
 SEGMENT = {"D1": 9, "D2": 10, "OM1": 12, "OM2": 14, "R-PDA": 4, "R-PLB": 16, "L-PDA": 15, "L-PLB": 18, "RI": 17}
 

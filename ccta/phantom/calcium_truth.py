@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from ccta.findings import Calcium, CalciumLesion
-from ccta.model import SEGMENTS, VESSELS
+from ccta.model import SEGMENTS, VESSELS, Unavailable
 from ccta.phantom.patient import PhantomPatient
 from ccta.phantom.plaques import integrals
 from ccta.phantom.scanner import ScannerSpec, noiseless
@@ -30,6 +30,7 @@ def calcium_of(patient: PhantomPatient, series: ScannerSpec) -> Calcium:
     return Calcium(
         agatston=score, volume_mm3=sum(lesion.volume_mm3 for lesion in found), mass_mg=sum(lesion.mass_mg for lesion in found),
         mass_calibration="true hydroxyapatite", vessels=vessels, lesions=found, cac_drs=f"A{band}/N{with_calcium}" if score else "A0",
+        percentile=Unavailable("the phantom states no percentile"),
         method="noiseless imaging of the analytic calcium; volume and mass analytic",
     )  # fmt: skip
 
