@@ -4,7 +4,7 @@ from ccta.case import Case
 from ccta.errors import Refusal
 from ccta.runner import Progress
 from ccta.settings import Settings
-from cfd.pipeline import Anatomy, solve_flow
+from cfd.pipeline import Anatomy, FlowResult, solve_flow
 
 
 def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
@@ -22,6 +22,21 @@ def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, 
         patient=found.patient,
     )
     result = solve_flow(anatomy, settings.flow, settings.flow.model, progress)
+    absent = _write_volume_files(case, result)
     case.write_json("pullback", result.pullback.model_dump_json())
     case.update_findings(ffr=result.ffr)
+    return absent
+
+
+def _write_volume_files(case: Case, result: FlowResult) -> dict[str, str]:
+    """Mesh and 3-D field where there is one; else why there is none."""
+    if not result.flows:
+        return dict.fromkeys(("mesh", "flow"), "the reduced model needs no mesh; run `ccta flow` with --model 3d")
+    from cfd.flow_files import flow_grid, joined_mesh
+    from cfd.mesh import save_mesh  # gmsh loads only after a 3-D solution
+
+    with case.writing("mesh") as path:
+        save_mesh(joined_mesh(result.flows), path)
+    with case.writing("flow") as path:
+        flow_grid(result.flows, result.pullback.pa_mmhg).save(path)
     return {}
