@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from ccta.model import SEGMENTS, Branch
 from viewer.app.study import Study
 
 FFR_RANGE = (0.4, 1.02)
 GREY_ZONE = (0.75, 0.80)
 """FFR-CT reading: <= 0.75 positive, 0.76-0.80 grey, > 0.80 negative (CLINICAL)."""
 
+EMPTY = {
+    "length_mm": 0, "ffr": "", "diameter": "", "reference": "", "lesions": [], "segments": [], "grey": [0, 0],
+    "ffr_ticks": [], "mm_ticks": [], "along_ticks": [],
+}  # fmt: skip
+
 
 def chart(study: Study, branch: int) -> dict:
-    """Paths and places for one branch; every y and x is 0-100. Keys: length_mm, ffr, diameter, reference, lesions, grey, ticks."""
+    """Paths and places for one branch; every y and x is 0-100. Keys as in EMPTY; lesions and segments: (start, width, name)."""
     if branch < 0:
-        return {"length_mm": 0, "ffr": "", "diameter": "", "reference": "", "lesions": [], "grey": [0, 0], "ticks": [], "max_mm": 0}
+        return EMPTY
     length_mm = study.branch(branch).length_mm
     curve = study.pullback.branches[branch] if study.pullback else None
     section = study.sections[branch] if branch < len(study.sections) and len(study.sections[branch]) else None
@@ -22,14 +28,28 @@ def chart(study: Study, branch: int) -> dict:
     max_mm = float(np.ceil(max(section.lumen_diameter_mm.max(), np.nanmax(reference)))) if section is not None else 5.0
     return {
         "length_mm": length_mm,
-        "max_mm": max_mm,
         "ffr": _path(curve.distance_mm, curve.ffr, length_mm, FFR_RANGE) if curve and curve.ffr else "",
         "diameter": _path(section.distance_mm, section.lumen_diameter_mm, length_mm, (0, max_mm)) if section is not None else "",
         "reference": _path(section.distance_mm, reference, length_mm, (0, max_mm)) if section is not None else "",
-        "lesions": [[100 * s.entry_mm / length_mm, 100 * (s.exit_mm - s.entry_mm) / length_mm] for s in study.stenoses if s.branch == branch],
+        "lesions": [_span(s.entry_mm, s.exit_mm, length_mm, f"{s.diameter_pct:.0f} %") for s in study.stenoses if s.branch == branch],
+        "segments": _segments(study.branch(branch)),
         "grey": [_up(GREY_ZONE[1], FFR_RANGE), _up(GREY_ZONE[0], FFR_RANGE)],
-        "ticks": [[_up(value, FFR_RANGE), f"{value:.1f}"] for value in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)],
+        "ffr_ticks": [[_up(value, FFR_RANGE), f"{value:.1f}"] for value in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)] if curve and curve.ffr else [],
+        "mm_ticks": [[_up(value, (0, max_mm)), f"{value}"] for value in range(1, int(max_mm) + 1)],
+        "along_ticks": [[100 * at / length_mm, f"{at}"] for at in range(0, int(length_mm) + 1, 20 if length_mm > 60 else 10)],
     }
+
+
+def _span(start_mm: float, end_mm: float, length_mm: float, name: str) -> list:
+    return [100 * start_mm / length_mm, 100 * (end_mm - start_mm) / length_mm, name]
+
+
+def _segments(branch: Branch) -> list[list]:
+    """Where each SCCT segment begins, how long it is, and its short name."""
+    s, change = branch.distance_mm, np.flatnonzero(np.diff(branch.segment)) + 1
+    starts, ends = [0, *change], [*change, len(s) - 1]
+    names = [SEGMENTS.get(int(branch.segment[start]), ("",))[0] for start in starts]
+    return [_span(s[a], s[b], s[-1], name) for a, b, name in zip(starts, ends, names, strict=True)]
 
 
 def _up(value: float, limits: tuple[float, float]) -> float:

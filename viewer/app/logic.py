@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from viewer.app.planes import plane_through
-from viewer.app.state import WINDOWS, ReadingState
+from viewer.app.planes import bounds_mm, plane_through, through_axis
+from viewer.app.state import FIELDS_MM, WINDOWS, ReadingState
 from viewer.app.study import Study
 
 FOLLOW_MM = 6.0
-"""A click this near to a centerline also moves the place on the tree; farther away only the cross-hair moves."""
+"""A click this near to a centerline also moves the place on the tree; farther away only the cross-hair moves (a large artery's radius and a finger)."""
 
 
 def opened(study: Study) -> ReadingState:
@@ -27,38 +27,49 @@ def opened(study: Study) -> ReadingState:
 
 def on_lesion(state: ReadingState, study: Study, index: int) -> None:
     """A row of the findings table: every view goes to the lesion's minimal lumen."""
-    stenosis = study.stenoses[index]
+    stenosis = study.stenoses[int(index)]
     _move(state, study, stenosis.branch, stenosis.position_mm)
-    state.lesion = index
+    state.lesion = int(index)
 
 
 def on_branch(state: ReadingState, study: Study, index: int) -> None:
     """Another vessel is chosen: its beginning."""
-    _move(state, study, index, 0.0)
+    _move(state, study, int(index), 0.0)
+
+
+def on_fraction(state: ReadingState, study: Study, fraction: float) -> None:
+    """A click on the pullback curve or along the straightened vessel, as a fraction of the vessel's length."""
+    if state.branch >= 0:
+        on_distance(state, study, fraction * study.branch(state.branch).length_mm)
 
 
 def on_distance(state: ReadingState, study: Study, distance_mm: float) -> None:
-    """A click on the pullback curve or along the straightened vessel."""
+    """A place along the vessel that is shown, mm."""
     if state.branch >= 0:
         _move(state, study, state.branch, distance_mm)
 
 
 def on_slice(state: ReadingState, study: Study, name: str, fraction_x: float, fraction_y: float) -> None:
     """A click into the axial, coronal or sagittal picture (fractions of its width and height)."""
-    on_position(state, study, plane_through(study.volume, name, state.position_mm).position_mm(fraction_x, fraction_y))
+    on_position(state, study, plane_through(study.volume, name, state.position_mm, state.field_mm).position_mm(fraction_x, fraction_y))
 
 
 def on_scroll(state: ReadingState, study: Study, name: str, steps: int) -> None:
     """The wheel over a slice: one voxel along the plane's normal per step."""
-    plane = plane_through(study.volume, name, state.position_mm)
-    normal = np.cross(plane.right, plane.down)
-    step_mm = float(np.min(study.volume.spacing_mm))
-    on_position(state, study, np.array(state.position_mm) + steps * step_mm * normal)
+    axis = through_axis(name)
+    low, high = bounds_mm(study.volume)
+    step_mm = float(np.abs(study.volume.affine[axis, :3]).max())
+    position = np.array(state.position_mm)
+    position[axis] = np.clip(position[axis] + steps * step_mm, low[axis], high[axis])
+    on_position(state, study, position)
 
 
 def on_position(state: ReadingState, study: Study, position_mm) -> None:
-    """A place anywhere in the patient (slice, 3-D tree)."""
-    state.position_mm = tuple(float(value) for value in position_mm)
+    """A place anywhere in the patient (slice, 3-D tree). ValueError where it is none."""
+    place = np.asarray(position_mm, float)
+    if place.shape != (3,) or not np.isfinite(place).all():
+        raise ValueError(f"a place needs three finite numbers, got {position_mm}")
+    state.position_mm = tuple(map(float, place))
     branch, distance_mm, apart_mm = nearest_on_tree(study, position_mm)
     if apart_mm <= FOLLOW_MM:
         state.branch, state.distance_mm = branch, distance_mm
@@ -66,7 +77,17 @@ def on_position(state: ReadingState, study: Study, position_mm) -> None:
     state.lesion = -1
 
 
-def on_window(state: ReadingState, preset: str) -> None:
+def on_turn(state: ReadingState, study: Study, degrees: float) -> None:
+    """The straightened vessel turns about its own axis."""
+    state.cpr_angle_deg = float(state.cpr_angle_deg + degrees) % 360
+
+
+def on_field(state: ReadingState, study: Study, name: str) -> None:
+    """Another field of view of the slices, by name."""
+    state.field_mm = FIELDS_MM[name]
+
+
+def on_window(state: ReadingState, study: Study, preset: str) -> None:
     """A window preset by name."""
     state.level_hu, state.width_hu = WINDOWS[preset]
 

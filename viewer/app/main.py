@@ -2,51 +2,63 @@
 
 from __future__ import annotations
 
-import math
+import logging
+import secrets
 import socket
 import webbrowser
 from pathlib import Path
 
-from trame.app import TrameApp
+from trame.app import TrameApp, get_server
 from trame.decorators import change
 
+from ccta.model import Unavailable
 from viewer.app import logic, panels
 from viewer.app.charts import chart
 from viewer.app.pictures import branch_values, cpr_picture, cross_picture, slice_picture
 from viewer.app.planes import AXES, bounds_mm
-from viewer.app.state import COLOURS, WINDOWS
+from viewer.app.state import COLOURS, FIELDS_MM
 from viewer.app.study import Study, load_study
-from viewer.app.tables import headline, lesion_rows
-from viewer.scenes.tree_scene import RANGES, TreeScene, tree_values
+from viewer.app.tables import headline, lesion_rows, notes, study_line
+from viewer.scenes.tree_scene import TreeScene, scale_marks, tree_values
+
+log = logging.getLogger(__name__)
 
 
 class ReadingRoom(TrameApp):
     """One reader's page on one study. Handlers change `self.reading` through `viewer.app.logic`; `_show` mirrors it to the page."""
 
-    def __init__(self, study: Study, title: str, server=None):
+    def __init__(self, study: Study, title: str, server=None, secret: str = ""):
         super().__init__(server)
         self.study, self.reading = study, logic.opened(study)
         self.scene = TreeScene(study.surface, *tree_values(study.tree, branch_values(study)))
         self.view = None
         self._publish_once(title)
         self._show()
-        panels.build(self.server, self)
+        panels.build(self.server, self, secret)
 
     def _publish_once(self, title: str) -> None:
         low, high = bounds_mm(self.study.volume)
         sizes = {name: (high[right] - low[right]) / (high[down] - low[down]) for name, (right, down, _, _) in AXES.items()}
         stenoses = self.study.findings.stenoses
-        self.state.update({f"{name}_ratio": float(ratio) for name, ratio in sizes.items()})
+        colour = "FFR" if self.study.pullback is not None else "diameter"
+        self.scene.colour(colour)
+        self.state.update({f"{name}_whole": float(ratio) for name, ratio in sizes.items()})
         self.state.update(
             title=title,
             trame__title=title,
             facts=headline(self.study.findings),
             lesions=lesion_rows(self.study),
-            no_lesions="no stenosis was found" if isinstance(stenoses, list) else stenoses.reason,
+            no_lesions="No stenosis was found." if isinstance(stenoses, list) else f"Stenoses: {stenoses.reason}",
+            no_tree="" if self.study.surface is not None else no_tree(self.study),
+            subtitle=study_line(self.study.findings),
+            problem="",
+            press=[0, 0],
+            field=next(iter(FIELDS_MM)),
             vessels=[{"index": i, "name": b.name or f"branch {i}"} for i, b in enumerate(self.study.tree)],
             window="CTA",
-            colour_by=COLOURS[0],
-            scale=list(RANGES[COLOURS[0]]),
+            colour_by=colour,
+            scale=scale_marks(colour),
+            notes=notes(self.study.findings),
         )
 
     def _show(self) -> None:
@@ -54,7 +66,7 @@ class ReadingRoom(TrameApp):
         reading, study = self.reading, self.study
         for name in AXES:
             image, (x, y) = slice_picture(study, reading, name)
-            self.state.update({f"{name}_image": image, f"{name}_x": x, f"{name}_y": y})
+            self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_mm": round(reading.position_mm[AXES[name][2]], 1)})
         cross, contours = cross_picture(study, reading)
         curves = chart(study, reading.branch)
         place = 100 * reading.distance_mm / curves["length_mm"] if curves["length_mm"] else 0
@@ -66,57 +78,65 @@ class ReadingRoom(TrameApp):
         if self.view is not None:
             self.view.update()
 
+    def _act(self, action, *values) -> None:
+        """Runs what a click means and shows the outcome. A failure goes to the log and as one sentence to the page, never as a traceback."""
+        try:
+            action(self.reading, self.study, *values)
+            self._show()
+            self.state.problem = ""
+        except Exception:
+            log.exception("a click could not be shown")
+            self.state.problem = "This place could not be shown; see the terminal for the reason."
+
     def slice(self, name: str, x: float, y: float) -> None:
         """A click into a slice."""
-        logic.on_slice(self.reading, self.study, name, x, y)
-        self._show()
+        self._act(logic.on_slice, name, x, y)
 
     def scroll(self, name: str, steps: int) -> None:
         """The wheel over a slice."""
-        logic.on_scroll(self.reading, self.study, name, steps)
-        self._show()
+        self._act(logic.on_scroll, name, steps)
 
     def turn(self, degrees: float) -> None:
         """The wheel over the straightened vessel."""
-        self.reading.cpr_angle_deg += degrees
-        self._show()
+        self._act(logic.on_turn, degrees)
 
     def lesion(self, index: int) -> None:
         """A row of the findings table."""
-        logic.on_lesion(self.reading, self.study, index)
-        self._show()
+        self._act(logic.on_lesion, index)
 
-    def branch(self, index) -> None:
+    def vessel(self, index) -> None:
         """The vessel list."""
-        logic.on_branch(self.reading, self.study, int(index))
-        self._show()
+        self._act(logic.on_branch, index)
 
     def curve(self, fraction: float) -> None:
         """A click on the chart or the straightened vessel, as a fraction of the vessel's length."""
-        if self.reading.branch >= 0:
-            logic.on_distance(self.reading, self.study, fraction * self.study.branch(self.reading.branch).length_mm)
-            self._show()
+        self._act(logic.on_fraction, fraction)
 
-    def pick(self, event: dict) -> None:
-        """A click on the tree; the browser sends the place in patient millimetres."""
-        place = (event or {}).get("worldPosition") or (event or {}).get("position")
-        if isinstance(place, list) and len(place) == 3 and all(math.isfinite(value) for value in place):
-            logic.on_position(self.reading, self.study, place)
-            self._show()
+    def pick(self, event) -> None:
+        """A click on the tree; the browser sends the place in patient millimetres, or nothing beside the tree."""
+        if isinstance(event, dict) and "worldPosition" in event:
+            self._act(logic.on_position, event["worldPosition"])
 
     @change("window")
     def _window(self, window, **_) -> None:
-        if window in WINDOWS:
-            logic.on_window(self.reading, window)
-            self._show()
+        self._act(logic.on_window, window)
+
+    @change("field")
+    def _field(self, field, **_) -> None:
+        self._act(logic.on_field, field)
 
     @change("colour_by")
     def _colour(self, colour_by, **_) -> None:
         if colour_by in COLOURS:
             self.scene.colour(colour_by)
-            self.state.scale = list(RANGES[colour_by])
-            if self.view is not None:
-                self.view.update()
+            self.state.scale = scale_marks(colour_by)
+            self._act(lambda *_: None)
+
+
+def no_tree(study: Study) -> str:
+    """Why there is nothing to show in 3-D."""
+    tree = study.findings.tree
+    return f"Coronary tree: {tree.reason}" if isinstance(tree, Unavailable) else "The lumen surface was not made; run `ccta measure` on this case."
 
 
 def free_port() -> int:
@@ -127,11 +147,21 @@ def free_port() -> int:
 
 
 def serve(root: Path, port: int = 0, open_browser: bool = True) -> None:
-    """The viewer on one case until it is interrupted. Listens on this machine only, under a secret of its own."""
-    room = ReadingRoom(load_study(root), f"{root.name} · coronary CT")
-    port = port or free_port()
-    address = f"http://127.0.0.1:{port}/index.html"
-    print(f"viewer   {address}", flush=True)
-    if open_browser:
-        room.server.controller.add("on_server_ready")(lambda **_: webbrowser.open(address))
+    """The viewer on one case until it is interrupted.
+
+    Listens on this machine only. The page is empty without the secret in the address, made anew at each start: other users of the
+    machine, and other pages in the same browser, cannot connect.
+    """
+    port, secret = port or free_port(), secrets.token_urlsafe(24)
+    server = get_server()
+    server.cli.set_defaults(authKey=secret)
+    room = ReadingRoom(load_study(root), f"{root.resolve().name} · coronary CT", server, secret)
+    address = f"http://127.0.0.1:{port}/index.html?secret={secret}"
+
+    def ready(**_) -> None:
+        print(f"viewer   {address}", flush=True)
+        if open_browser:
+            webbrowser.open(address)
+
+    room.server.controller.on_server_ready.add(ready)
     room.server.start(host="127.0.0.1", port=port, open_browser=False, show_connection_info=False, disable_logging=True, timeout=0)

@@ -13,8 +13,10 @@ from viewer.app.planes import plane_image, plane_through, windowed
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
 
-CPR_GRID = CprGrid(half_width_mm=12.0, pixel_mm=0.2, step_mm=0.2)
+CPR_SHAPE = 4.2
+"""Length over width of the straightened vessel where its pane and length allow, so that it is shown about as long as it is."""
 CROSS_HALF_MM = 6.0
+SLICE_PIXELS = 560
 
 
 def jpeg(grey: np.ndarray) -> str:
@@ -26,8 +28,8 @@ def jpeg(grey: np.ndarray) -> str:
 
 def slice_picture(study: Study, state: ReadingState, name: str) -> tuple[str, tuple[float, float]]:
     """One slice, and where the cross-hair falls in it (fractions)."""
-    plane = plane_through(study.volume, name, state.position_mm)
-    pixel_mm = max(0.35, float(study.volume.spacing_mm.min()))
+    plane = plane_through(study.volume, name, state.position_mm, state.field_mm)
+    pixel_mm = max(plane.size_mm) / SLICE_PIXELS
     return jpeg(windowed(plane_image(study.volume, plane, pixel_mm), state.level_hu, state.width_hu)), plane.fraction(state.position_mm)
 
 
@@ -35,7 +37,9 @@ def cpr_picture(study: Study, state: ReadingState) -> str:
     """The vessel laid out straight, proximal end left; "" without a tree."""
     if state.branch < 0:
         return ""
-    cpr = straightened_cpr(study.volume, study.branch(state.branch).points_mm, np.deg2rad(state.cpr_angle_deg), CPR_GRID)
+    branch = study.branch(state.branch)
+    grid = CprGrid(half_width_mm=float(np.clip(branch.length_mm / CPR_SHAPE / 2, 6, 18)), pixel_mm=0.2, step_mm=max(0.1, branch.length_mm / 800))
+    cpr = straightened_cpr(study.volume, branch.points_mm, np.deg2rad(state.cpr_angle_deg), grid)
     return jpeg(windowed(cpr.image.T, state.level_hu, state.width_hu))
 
 

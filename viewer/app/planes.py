@@ -13,10 +13,13 @@ from ccta.model import Volume
 AXES = {"axial": (0, 1, 2, 1), "coronal": (0, 2, 1, -1), "sagittal": (1, 2, 0, -1)}
 """Plane: LPS axis to the right, LPS axis downwards, axis through the plane, sign of the downward axis."""
 
+EDGES = {"axial": "RLAP", "coronal": "RLHF", "sagittal": "APHF"}
+"""Letters at the left, right, upper and lower edge: right, left, anterior, posterior, head, feet."""
+
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """A square slice. origin_mm: (3,) patient position of the top left corner. right, down: (3,) unit vectors. size_mm: (width, height)."""
+    """A rectangular slice. origin_mm: (3,) patient position of the top left corner. right, down: (3,) unit vectors. size_mm: (width, height)."""
 
     origin_mm: np.ndarray
     right: np.ndarray
@@ -40,14 +43,22 @@ def bounds_mm(volume: Volume) -> np.ndarray:
     return np.stack([positions.min(axis=0), positions.max(axis=0)])
 
 
-def plane_through(volume: Volume, name: str, position_mm) -> Plane:
-    """The axial, coronal or sagittal plane through a position, as large as the image."""
+def through_axis(name: str) -> int:
+    """The patient axis (0 left, 1 posterior, 2 head) that a slice is perpendicular to."""
+    return AXES[name][2]
+
+
+def plane_through(volume: Volume, name: str, position_mm, field_mm: float = 0.0) -> Plane:
+    """The axial, coronal or sagittal plane through a position: as large as the image, or a square of `field_mm` about the position."""
     right_axis, down_axis, through, sign = AXES[name]
     low, high = bounds_mm(volume)
     origin = np.array(low, float)
     origin[through] = np.clip(position_mm[through], low[through] + 1e-3, high[through] - 1e-3)
     origin[down_axis] = low[down_axis] if sign > 0 else high[down_axis]
     extent = high - low
+    if field_mm:
+        extent = np.full(3, field_mm)
+        origin[right_axis], origin[down_axis] = position_mm[right_axis] - field_mm / 2, position_mm[down_axis] - sign * field_mm / 2
     return Plane(origin, np.eye(3)[right_axis], sign * np.eye(3)[down_axis], (float(extent[right_axis]), float(extent[down_axis])))
 
 

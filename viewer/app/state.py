@@ -7,6 +7,9 @@ from dataclasses import dataclass
 WINDOWS = {"CTA": (300.0, 800.0), "calcium": (400.0, 1500.0), "soft tissue": (40.0, 400.0), "lung": (-600.0, 1500.0), "bone": (500.0, 2000.0)}
 """Window presets: (level, width) in HU."""
 
+FIELDS_MM = {"whole image": 0.0, "120 mm": 120.0, "60 mm": 60.0, "30 mm": 30.0}
+"""Field of view of the slices; 0: all of the image."""
+
 COLOURS = ("FFR", "diameter", "stenosis")
 
 
@@ -20,6 +23,6 @@ class ReadingState:
     lesion: int = -1
     level_hu: float = WINDOWS["CTA"][0]
     width_hu: float = WINDOWS["CTA"][1]
+    field_mm: float = 0.0
     cpr_angle_deg: float = 0.0
-    colour_by: str = COLOURS[0]
     place_text: str = ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ccta.findings import Findings
 from ccta.model import SEGMENTS, Unavailable
+from viewer.app.charts import GREY_ZONE
 from viewer.app.study import Study
 
 
 def lesion_rows(study: Study) -> list[dict]:
     """One row per stenosis, in the order of the findings."""
     flow = study.findings.ffr or None
-    ffr = [shown(lesion.ffr, "{:.2f}") for lesion in flow.lesions] if flow else []
+    ffr = [(shown(lesion.ffr, "{:.2f}"), grade(lesion.ffr)) for lesion in flow.lesions] if flow else []
     rows = []
     for index, s in enumerate(study.stenoses):
         rows.append(
@@ -19,28 +20,57 @@ def lesion_rows(study: Study) -> list[dict]:
                 "stenosis": f"{s.diameter_pct:.0f} %",
                 "mld": f"{s.mld_mm:.1f} mm",
                 "plaque": s.plaque_type + (f" ({', '.join(s.high_risk)})" if s.high_risk else ""),
-                "ffr": ffr[index] if index < len(ffr) else "–",
+                "ffr": ffr[index][0] if index < len(ffr) else "–",
+                "grade": ffr[index][1] if index < len(ffr) else "",
             }
         )
     return rows
 
 
-def headline(findings: Findings) -> list[list[str]]:
-    """Label and value of the facts that a reader wants first; a reason stands where a value could not be had."""
-    facts = [
-        ["CAD-RADS", shown(findings.cad_rads and findings.cad_rads.text, "{}", findings.cad_rads)],
-        ["Agatston", shown(findings.calcium and findings.calcium.agatston, "{:.0f}", findings.calcium)],
-        ["Plaque", shown(findings.plaque and findings.plaque.total_mm3, "{:.0f} mm³", findings.plaque)],
+def grade(ffr: float | Unavailable) -> str:
+    """FFR-CT reading (CLINICAL): positive at 0.75 and below, grey up to 0.80, negative above."""
+    if isinstance(ffr, Unavailable):
+        return "absent"
+    return "positive" if ffr <= GREY_ZONE[0] else "grey" if ffr <= GREY_ZONE[1] else "negative"
+
+
+def study_line(findings: Findings) -> str:
+    """Who and what is shown, in a few words; what the file does not tell is left out."""
+    patient, acquisition = findings.patient, findings.acquisition or findings.calcium_acquisition
+    parts = [patient.name.replace("^", " "), f"{patient.sex} {patient.age_years:.0f} y" if patient.age_years else patient.sex, patient.study_date]
+    if acquisition:
+        parts += [f"{acquisition.kvp:.0f} kVp" if acquisition.kvp else "", " × ".join(f"{mm:.2g}" for mm in acquisition.spacing_mm or ()) + " mm"]
+    return " · ".join(part for part in parts if part)
+
+
+def headline(findings: Findings) -> list[list]:
+    """(label, text, known) of the facts that a reader wants first; a reason stands where a value could not be had."""
+    calcium, plaque, cad_rads = findings.calcium, findings.plaque, findings.cad_rads
+    return [
+        ["CAD-RADS", shown(cad_rads and cad_rads.text, "{}"), bool(cad_rads)],
+        ["Agatston", shown(calcium and calcium.agatston, "{:.0f}"), bool(calcium)],
+        ["Plaque", shown(plaque and plaque.total_mm3, "{:.0f} mm³"), bool(plaque)],
+        _lowest_ffr(findings.ffr),
     ]
-    if isinstance(findings.ffr, Unavailable):
-        return [*facts, ["FFR-CT", findings.ffr.reason]]
-    lowest = [(value.ffr, name) for name, value in findings.ffr.vessels.items() if not isinstance(value.ffr, Unavailable)]
-    return [*facts, ["lowest FFR-CT", f"{min(lowest)[0]:.2f} ({min(lowest)[1]}, {findings.ffr.model})" if lowest else "unavailable"]]
 
 
-def shown(value, pattern: str, section=None) -> str:
+def notes(findings: Findings) -> list[list[str]]:
+    """(subject, sentence): why this category, what the flow assumes, what is wrong with the image, what could not be had."""
+    quality, flow = findings.quality, findings.ffr
+    found = [["CAD-RADS", findings.cad_rads.because]] if findings.cad_rads else []
+    found += [["Image", text] for text in (quality.warnings if quality else [])]
+    found += [["Image", f"{task}: {text}"] for task, text in (quality.verdict.items() if quality else ()) if text != "good"]
+    found += [["FFR-CT", text] for text in (flow.assumptions if flow else [])]
+    return [*found, *([name, value.reason] for name, value in (("Plaque", findings.plaque), ("Tree", findings.tree)) if isinstance(value, Unavailable))]
+
+
+def _lowest_ffr(flow) -> list:
+    if isinstance(flow, Unavailable):
+        return ["FFR-CT", flow.reason, False]
+    lowest = min(((value.ffr, name) for name, value in flow.vessels.items() if not isinstance(value.ffr, Unavailable)), default=None)
+    return ["Lowest FFR-CT", f"{lowest[0]:.2f} {lowest[1]} ({flow.model})" if lowest else "no vessel could be read", lowest is not None]
+
+
+def shown(value, pattern: str) -> str:
     """A value as text, or the reason for its absence."""
-    for one in (section, value):
-        if isinstance(one, Unavailable):
-            return one.reason
-    return pattern.format(value)
+    return value.reason if isinstance(value, Unavailable) else pattern.format(value)

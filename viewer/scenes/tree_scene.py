@@ -14,29 +14,38 @@ from ccta.polydata import surface_polydata
 RANGES = {"FFR": (0.5, 1.0), "diameter": (1.0, 4.5), "stenosis": (0.0, 100.0)}
 """Ends of the colour scale: FFR, lumen diameter in mm, diameter stenosis in percent."""
 
-MAPS = {"FFR": "viridis", "diameter": "viridis", "stenosis": "viridis_r"}
-"""Perceptually ordered and safe for colour-blind readers; dark is worse in all three."""
+MAPS = {"FFR": "RdYlBu", "diameter": "RdYlBu", "stenosis": "RdYlBu_r"}
+"""ColorBrewer's diverging map, safe for colour-blind readers: red is worse in all three, yellow is FFR 0.75."""
+
+MARKS = {"FFR": (0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0), "diameter": (1.0, 2.0, 3.0, 4.0), "stenosis": (0, 25, 50, 70, 100)}
+FORMATS = {"FFR": "{:.2f}", "diameter": "{:.0f} mm", "stenosis": "{:.0f} %"}
 
 
 class TreeScene:
     """A render window with the lumen surface and the marker. `values` per kind: (P,) at the `places_mm` (P, 3) along the centerlines."""
 
     def __init__(self, surface: Surface | None, places_mm: np.ndarray, values: dict[str, np.ndarray]):
+        vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_ERROR)  # the window never draws; a missing display is no warning worth reading
         self.renderer, self.window = vtk.vtkRenderer(), vtk.vtkRenderWindow()
         self.window.SetMultiSamples(0)
         self.window.SetOffScreenRendering(1)
         self.window.AddRenderer(self.renderer)
-        self.renderer.SetBackground(0.07, 0.08, 0.1)
+        self.renderer.SetBackground(0.035, 0.04, 0.05)
         self.values = values
         self._mesh = surface_polydata(surface) if surface is not None else None
         self._nearest = cKDTree(places_mm).query(surface.points_mm)[1] if surface is not None and len(places_mm) else None
         self._marker = vtk.vtkSphereSource()
-        self._marker.SetRadius(1.6)
+        self._marker.SetRadius(1.7)
+        self._marker.SetThetaResolution(16)
+        self._marker.SetPhiResolution(16)
         if self._mesh is not None:
             self.renderer.AddActor(self._actor(self._mesh))
+            self._look_at_the_front()
         self.renderer.AddActor(self._marker_actor())
-        self.colour("FFR")
-        self._look_at_the_front()
+
+    @property
+    def has_surface(self) -> bool:
+        return self._mesh is not None
 
     def _actor(self, mesh):
         mapper = vtk.vtkPolyDataMapper()
@@ -51,7 +60,7 @@ class TreeScene:
         mapper.SetInputConnection(self._marker.GetOutputPort())
         actor = vtk.vtkActor()
         actor.SetMapper(mapper)
-        actor.GetProperty().SetColor(1.0, 0.25, 0.2)
+        actor.GetProperty().SetColor(0.25, 1.0, 0.45)
         return actor
 
     def colour(self, kind: str) -> None:
@@ -75,7 +84,7 @@ class TreeScene:
         camera.SetPosition(0.5, -1, 0.2)
         camera.SetViewUp(0, 0, 1)
         self.renderer.ResetCamera()
-        camera.Zoom(1.3)
+        camera.Zoom(1.4)
 
 
 def colours_of(kind: str, values: np.ndarray) -> np.ndarray:
@@ -84,6 +93,14 @@ def colours_of(kind: str, values: np.ndarray) -> np.ndarray:
     rgb = colormaps[MAPS[kind]](np.clip((values - low) / (high - low), 0, 1))[:, :3]
     rgb[np.isnan(values)] = 0.6
     return (rgb * 255).astype(np.uint8)
+
+
+def scale_marks(kind: str) -> dict:
+    """The colour scale for the page: CSS gradient from top to bottom, and [percent from the top, text] of each mark."""
+    low, high = RANGES[kind]
+    steps = colours_of(kind, np.linspace(high, low, 9))
+    css = ", ".join(f"rgb({red} {green} {blue})" for red, green, blue in steps)
+    return {"css": f"linear-gradient({css})", "marks": [[100 * (high - mark) / (high - low), FORMATS[kind].format(mark)] for mark in MARKS[kind]]}
 
 
 def tree_values(tree: CoronaryTree, per_branch: dict[str, list[np.ndarray]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:

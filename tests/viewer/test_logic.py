@@ -1,0 +1,123 @@
+"""What clicks mean, without a browser: every view's state follows one click."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.ccta.example_findings import refused_findings
+from tests.viewer.small_case import LESIONS, small_study
+from viewer.app import logic
+from viewer.app.charts import chart
+from viewer.app.pictures import cross_picture, slice_picture
+from viewer.app.planes import AXES, bounds_mm, plane_through
+from viewer.app.state import FIELDS_MM, ReadingState
+from viewer.app.study import Study
+from viewer.app.tables import grade, headline, lesion_rows, notes
+
+STUDY = small_study()
+FRACTION = st.floats(0.0, 1.0)
+
+
+def test_the_page_opens_at_the_worst_lesion():
+    state = logic.opened(STUDY)
+    branch, _, at_mm, _, _ = LESIONS[0]
+    assert (state.branch, state.distance_mm, state.lesion) == (branch, at_mm, 0)
+    np.testing.assert_allclose(state.position_mm, STUDY.branch(branch).point_at(at_mm))
+
+
+def test_a_lesion_moves_position_curve_and_cross_section():
+    state = logic.opened(STUDY)
+    before = dataclasses.replace(state)
+    logic.on_lesion(state, STUDY, 1)
+    assert (state.branch, state.lesion, state.distance_mm) == (2, 1, LESIONS[1][2])
+    assert np.linalg.norm(np.subtract(state.position_mm, before.position_mm)) > 5
+    assert state.place_text.startswith("RCA 20 mm · Ø 1.9 mm · FFR 0.96")
+    assert chart(STUDY, state.branch)["ffr"] != chart(STUDY, before.branch)["ffr"]
+    assert cross_picture(STUDY, state) != cross_picture(STUDY, before)
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_a_click_into_a_slice_near_a_vessel_follows_it(name):
+    state = ReadingState()
+    logic.on_lesion(state, STUDY, 0)
+    plane = plane_through(STUDY.volume, name, state.position_mm)
+    logic.on_slice(state, STUDY, name, *plane.fraction(state.position_mm))
+    assert state.branch == 0
+    assert state.distance_mm == pytest.approx(LESIONS[0][2], abs=0.5)
+
+
+def test_a_click_far_from_every_vessel_moves_only_the_cross_hair():
+    state = logic.opened(STUDY)
+    logic.on_slice(state, STUDY, "axial", 0.02, 0.02)
+    low, _ = bounds_mm(STUDY.volume)
+    assert np.subtract(state.position_mm, low)[:2].max() < 2
+    assert (state.branch, state.distance_mm) == (0, LESIONS[0][2])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.sampled_from(sorted(AXES)), x=FRACTION, y=FRACTION, field=st.sampled_from(sorted(FIELDS_MM.values())), at=st.tuples(FRACTION, FRACTION, FRACTION)
+)
+def test_click_to_position_to_fraction_is_a_round_trip(name, x, y, field, at):
+    low, high = bounds_mm(STUDY.volume)
+    plane = plane_through(STUDY.volume, name, low + np.array(at) * (high - low), field)
+    np.testing.assert_allclose(plane.fraction(plane.position_mm(x, y)), (x, y), atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(branch=st.integers(0, 2), fraction=FRACTION)
+def test_the_curve_and_the_tree_agree_on_a_place(branch, fraction):
+    state = ReadingState(branch=branch)
+    logic.on_fraction(state, STUDY, fraction)
+    found, distance_mm, apart_mm = logic.nearest_on_tree(STUDY, state.position_mm)
+    assert apart_mm < 0.3
+    assert found != branch or distance_mm == pytest.approx(state.distance_mm, abs=0.3)
+
+
+def test_the_wheel_steps_through_the_image_and_stops_at_its_end():
+    state = logic.opened(STUDY)
+    z_mm = state.position_mm[2]
+    logic.on_scroll(state, STUDY, "axial", 1)
+    assert state.position_mm[2] == pytest.approx(z_mm + 0.5)
+    logic.on_scroll(state, STUDY, "axial", 10_000)
+    assert state.position_mm[2] == bounds_mm(STUDY.volume)[1][2]
+
+
+def test_head_is_up_and_the_patients_right_is_on_the_left():
+    low, high = bounds_mm(STUDY.volume)
+    middle = (low + high) / 2
+    for name in ("coronal", "sagittal"):
+        assert plane_through(STUDY.volume, name, middle).position_mm(0.5, 0)[2] == high[2]
+    for name in ("axial", "coronal"):
+        assert plane_through(STUDY.volume, name, middle).position_mm(0, 0.5)[0] == low[0]
+    assert plane_through(STUDY.volume, "axial", middle).position_mm(0.5, 0)[1] == low[1]
+
+
+@pytest.mark.parametrize("place", [[1, 2], [1, 2, float("nan")], "abc", None])
+def test_a_place_that_is_none_is_refused(place):
+    with pytest.raises((ValueError, TypeError)):
+        logic.on_position(logic.opened(STUDY), STUDY, place)
+
+
+def test_a_refused_case_shows_its_reasons():
+    study = Study(STUDY.volume, refused_findings(), type(STUDY.tree)(()))
+    state = logic.opened(study)
+    assert (state.branch, state.place_text) == (-1, "")
+    logic.on_slice(state, study, "axial", 0.3, 0.4)
+    logic.on_fraction(state, study, 0.5)
+    assert cross_picture(study, state) == ("", [])
+    assert chart(study, state.branch)["ffr"] == ""
+    assert slice_picture(study, state, "coronal")[0].startswith("data:image/jpeg")
+    facts = headline(study.findings)
+    assert [known for _, _, known in facts] == [False] * 4
+    assert "contrast image is not scored" in facts[1][1]
+    assert any("too large for coronary arteries" in text for _, text in notes(study.findings))
+    assert lesion_rows(study) == []
+
+
+def test_ffr_is_graded_at_the_published_limits():
+    assert [grade(ffr) for ffr in (0.75, 0.76, 0.80, 0.81)] == ["positive", "grey", "grey", "negative"]
+    assert [row["grade"] for row in lesion_rows(STUDY)] == ["grey", "negative"]

@@ -1,0 +1,49 @@
+"""SVG and small HTML that the browser draws from the page's state (Vue templates): cross-hair, curves, contours, scales."""
+
+BOX = '<svg viewBox="0 0 100 100" preserveAspectRatio="none">'
+FIXED = 'vector-effect="non-scaling-stroke"'
+CROSS = f'stroke="#5df29a" stroke-width="1" opacity="0.8" {FIXED}'
+HERE = f'stroke="#5df29a" stroke-width="1.5" {FIXED}'
+
+CROSSHAIR = f"""{BOX}
+<line :x1="NAME_x" :x2="NAME_x" y1="0" :y2="NAME_y - 2.5" {CROSS} /><line :x1="NAME_x" :x2="NAME_x" :y1="NAME_y + 2.5" y2="100" {CROSS} />
+<line :y1="NAME_y" :y2="NAME_y" x1="0" :x2="NAME_x - 2.5" {CROSS} /><line :y1="NAME_y" :y2="NAME_y" :x1="NAME_x + 2.5" x2="100" {CROSS} />
+</svg>"""
+"""Two lines with a gap in the middle, so that the vessel stays visible. NAME stands for the slice."""
+
+LESIONS = """<rect v-for="(l, i) in chart.lesions" :key="i" :x="l[0]" y="0" :width="l[1]" height="100" fill="#f0b849" opacity="0.2" />"""
+
+CPR_MARKS = f"""{BOX}
+<g v-for="(l, i) in chart.lesions" :key="i">
+<line :x1="l[0]" :x2="l[0] + l[1]" y1="99" y2="99" stroke="#f0b849" stroke-width="3" {FIXED} />
+<line :x1="l[0]" :x2="l[0] + l[1]" y1="1" y2="1" stroke="#f0b849" stroke-width="3" {FIXED} /></g>
+<line v-if="chart.length_mm" id="cpr-marker" :x1="place_x" :x2="place_x" y1="0" y2="100" {HERE} />
+</svg>"""
+
+CHART = f"""{BOX}
+<rect x="0" y="0" width="100" height="100" fill="#0c1013" stroke="#333c44" {FIXED} />
+<rect v-if="chart.ffr" x="0" width="100" :y="chart.grey[0]" :height="chart.grey[1] - chart.grey[0]" fill="#aeb8c2" opacity="0.35" />
+{LESIONS}
+<line v-for="(s, i) in chart.segments.slice(1)" :key="'s' + i" :x1="s[0]" :x2="s[0]" y1="0" y2="100" stroke="#4a545d" stroke-dasharray="2 3" {FIXED} />
+<path :d="chart.reference" stroke="#6fc0f0" fill="none" stroke-width="1.3" stroke-dasharray="5 4" {FIXED} />
+<path :d="chart.diameter" stroke="#6fc0f0" fill="none" stroke-width="1.6" {FIXED} />
+<path :d="chart.ffr" stroke="#fff" fill="none" stroke-width="2.5" {FIXED} />
+<line v-if="chart.length_mm" id="curve-marker" :x1="place_x" :x2="place_x" y1="0" y2="100" {HERE} />
+</svg>
+<div v-for="t in chart.ffr_ticks" :key="'f' + t[1]" class="tick white" :style="`top: ${{t[0]}}%`">{{{{ t[1] }}}}</div>
+<div v-for="t in chart.mm_ticks" :key="'m' + t[1]" class="tick blue" :style="`top: ${{t[0]}}%`">{{{{ t[1] }}}}</div>
+<div v-for="t in chart.along_ticks" :key="'a' + t[1]" class="tick under" :style="`left: ${{t[0]}}%`">{{{{ t[1] }}}}</div>
+<div v-for="(s, i) in chart.segments" :key="'n' + i" class="tick segment" :style="`left: ${{s[0] + s[1] / 2}}%`">{{{{ s[1] > 6 ? s[2] : '' }}}}</div>
+<div v-for="(l, i) in chart.lesions" :key="'l' + i" class="tick lesion" :style="`left: ${{l[0] + l[1] / 2}}%`">{{{{ l[2] }}}}</div>"""
+
+CONTOURS = f"""{BOX}
+<polygon v-for="(points, i) in contours" :key="i" :points="points" fill="none" :stroke="i ? '#f0b849' : '#6fc0f0'"
+ :stroke-dasharray="i ? '5 3' : ''" stroke-width="1.8" {FIXED} />
+</svg>"""
+
+LEGEND = """<span v-for="m in scale.marks" :key="m[1]" :style="`top: ${m[0]}%`">{{ m[1] }}</span>"""
+
+NOTES = """<p v-for="(note, i) in notes" :key="i"><i>{{ note[0] }}</i> {{ note[1] }}</p>"""
+
+FACTS = """<div class="fact" v-for="fact in facts" :key="fact[0]"><i>{{ fact[0] }}</i>
+<b v-if="fact[2]">{{ fact[1] }}</b><span v-else>{{ fact[1] }}</span></div>"""
