@@ -52,7 +52,7 @@ def mask_paths(mask: np.ndarray, source: np.ndarray, settings: TreeSettings) -> 
     tips = np.flatnonzero(mask & (front.parent >= 0).reshape(mask.shape))
     tips = tips[np.argsort(-front.length_mm[tips], kind="stable")]
     explained, depth = np.zeros(mask.size, bool), depth_mm.ravel()
-    owner = np.full(mask.size, -1, np.int32)
+    owner = np.zeros(mask.size, np.int32)  # 1 + the branch whose core (0.7 of the lumen) holds the voxel: two ways in one lumen are one artery
     found: list[tuple[np.ndarray, int | None]] = []
     for tip in tips:
         if explained[tip]:
@@ -62,16 +62,16 @@ def mask_paths(mask: np.ndarray, source: np.ndarray, settings: TreeSettings) -> 
         keep = len(fresh) > 1 and np.ptp(front.length_mm[fresh]) >= settings.min_branch_mm
         mark_balls(explained, piece, 1.6 * depth[piece] + 1.0, mask.shape, spacing)
         if keep:
-            parent = int(owner[piece[0]])
+            parent = int(owner[piece[0]]) - 1
             found.append((np.stack(np.unravel_index(piece, mask.shape), axis=1), parent if parent >= 0 else None))
-            owner[piece[owner[piece] < 0]] = len(found) - 1
+            mark_balls(owner, piece, 0.7 * depth[piece], mask.shape, spacing, len(found))
     return found
 
 
 def _new_piece(front: Front, tip: int, owner: np.ndarray) -> np.ndarray:
-    """The way from the tree (or the source) to a tip, flat indices, proximal first; the first voxel lies on the tree."""
+    """The way from the tree (or the source) to a tip, flat indices, proximal first; the first voxel lies in the tree."""
     way = front.way(tip)
-    meets = next((n for n, index in enumerate(way) if owner[index] >= 0), len(way) - 1)
+    meets = next((n for n, index in enumerate(way) if owner[index]), len(way) - 1)
     return np.array(way[meets::-1])
 
 

@@ -143,14 +143,14 @@ def artery_end(piece: np.ndarray, covered: np.ndarray, evidence: Evidence, front
     return int(np.argmax(gain)) + 1 if gain.max() > 0 else 0
 
 
-def mark_balls(marked: np.ndarray, indices, radius_mm, shape, spacing_mm: float) -> None:
-    """Sets `marked` (flat) in the balls of `radius_mm` about flat indices."""
+def mark_balls(marked: np.ndarray, indices, radius_mm, shape, spacing_mm: float, value=True) -> None:
+    """Sets the unset (zero) elements of `marked` (flat) to `value` in the balls of `radius_mm` about flat indices."""
     if len(indices):
-        _mark_balls(marked, np.asarray(indices, np.int64), np.asarray(radius_mm, np.float64) / spacing_mm, np.array(shape))
+        _mark_balls(marked, np.asarray(indices, np.int64), np.asarray(radius_mm, np.float64) / spacing_mm, np.array(shape), value)
 
 
 @numba.njit(cache=True)
-def _mark_balls(marked, indices, radius, shape):
+def _mark_balls(marked, indices, radius, shape, value):
     nj, nk = shape[1], shape[2]
     for n in range(len(indices)):
         i, j, k = indices[n] // (nj * nk), (indices[n] // nk) % nj, indices[n] % nk
@@ -158,5 +158,6 @@ def _mark_balls(marked, indices, radius, shape):
         for a in range(max(0, i - reach), min(shape[0], i + reach + 1)):
             for b in range(max(0, j - reach), min(nj, j + reach + 1)):
                 for c in range(max(0, k - reach), min(nk, k + reach + 1)):
-                    if (a - i) ** 2 + (b - j) ** 2 + (c - k) ** 2 <= radius[n] ** 2:
-                        marked[(a * nj + b) * nk + c] = True
+                    there = (a * nj + b) * nk + c
+                    if not marked[there] and (a - i) ** 2 + (b - j) ** 2 + (c - k) ** 2 <= radius[n] ** 2:
+                        marked[there] = value
