@@ -25,7 +25,7 @@ def tube_contrast(image_hu: np.ndarray, spacing_mm: float, radii_mm: tuple[float
     core = tuple(slice(0, n) for n in image_hu.shape)
     for r in radii_mm:
         ball = fft.irfftn(spectrum * _ball(wave, r, blur_mm), shape, workers=2)[core]
-        _keep_strongest(ball, where, spacing_mm, 1.0 / tube_flux(r, r, blur_mm), np.float32(r), best, radius)
+        _keep_strongest(ball, where, 1.0 / (spacing_mm**2 * tube_flux(r, r, blur_mm)), np.float32(r), best, radius)
     return best, radius
 
 
@@ -69,22 +69,21 @@ def middle_eigenvalue(a, b, c, d, e, f):
 
 
 @numba.njit(cache=True)
-def _keep_strongest(ball, where, spacing_mm, scale, probe_mm, best, radius):
-    """Updates `best` and `radius` where this probe's second strongest inward flux is larger."""
+def _keep_strongest(ball, where, scale, probe_mm, best, radius):
+    """Updates `best` and `radius` where this probe's second strongest inward flux (times `scale`) is larger."""
     ni, nj, nk = ball.shape
-    h = 1.0 / spacing_mm**2
     for i in range(1, ni - 1):
         for j in range(1, nj - 1):
             for k in range(1, nk - 1):
                 if not where[i, j, k]:
                     continue
                 two = 2 * ball[i, j, k]
-                xx = (ball[i + 1, j, k] + ball[i - 1, j, k] - two) * h
-                yy = (ball[i, j + 1, k] + ball[i, j - 1, k] - two) * h
-                zz = (ball[i, j, k + 1] + ball[i, j, k - 1] - two) * h
-                xy = (ball[i + 1, j + 1, k] + ball[i - 1, j - 1, k] - ball[i + 1, j - 1, k] - ball[i - 1, j + 1, k]) * h / 4
-                xz = (ball[i + 1, j, k + 1] + ball[i - 1, j, k - 1] - ball[i + 1, j, k - 1] - ball[i - 1, j, k + 1]) * h / 4
-                yz = (ball[i, j + 1, k + 1] + ball[i, j - 1, k - 1] - ball[i, j + 1, k - 1] - ball[i, j - 1, k + 1]) * h / 4
+                xx = ball[i + 1, j, k] + ball[i - 1, j, k] - two
+                yy = ball[i, j + 1, k] + ball[i, j - 1, k] - two
+                zz = ball[i, j, k + 1] + ball[i, j, k - 1] - two
+                xy = (ball[i + 1, j + 1, k] + ball[i - 1, j - 1, k] - ball[i + 1, j - 1, k] - ball[i - 1, j + 1, k]) / 4
+                xz = (ball[i + 1, j, k + 1] + ball[i - 1, j, k - 1] - ball[i + 1, j, k - 1] - ball[i - 1, j, k + 1]) / 4
+                yz = (ball[i, j + 1, k + 1] + ball[i, j - 1, k - 1] - ball[i, j + 1, k - 1] - ball[i, j - 1, k + 1]) / 4
                 value = scale * middle_eigenvalue(xx, yy, zz, xy, xz, yz)
                 if value > best[i, j, k]:
                     best[i, j, k] = value
