@@ -97,7 +97,7 @@ def tree_judge(tree: CoronaryTree, reach_mm: float) -> Judge:
         if size_mm3 > BONE_MM3:
             return Verdict(vessel, 0.0, f"bone or device: {size_mm3:.0f} mm3 in one piece", nearby)
         if offset > reach_mm:
-            return Verdict(vessel, 0.0, f"{offset:.0f} mm from the wall of the nearest artery ({vessel})", nearby)
+            return Verdict(vessel, 0.0, f"away from the arteries: {offset:.0f} mm from the wall of the nearest artery ({vessel})", nearby)
         off_end = ostium[index] & (np.einsum("ij,ij->i", spot_mm - points[index], forward[index]) < OSTIUM_MM)
         if weights[off_end].sum() > 0.5 * weights.sum() and offset > OSTIUM_MM:
             return Verdict(vessel, 0.0, f"aortic wall or valve: {offset:.0f} mm beyond the rim of the {vessel} ostium", True)

@@ -1,6 +1,8 @@
 """Sections on calcium, stenoses, segments and plaque."""
 
-from ccta.findings import Findings, PlaqueVolumes
+from collections import Counter
+
+from ccta.findings import Calcium, Findings, PlaqueVolumes
 from ccta.model import SEGMENTS, Unavailable
 from ccta.report.blocks import Cell, Picture, Section, Table, cell, row, sentence, shown
 from ccta.report.wording import FEATURES, QUALITY_SCALE, ffr_verdict, leiden_band, stenosis_tone
@@ -25,11 +27,15 @@ def calcium_section(findings: Findings) -> Section:
         peak = f"{max(x.peak_hu for x in own):.0f}" if own else "–"
         rows.append(row(vessel, f"{calcium.vessels.get(vessel, 0):.0f}", f"{sum(x.volume_mm3 for x in own):.0f}", len(own), peak))
     table = Table(("Vessel", "Agatston", "Volume mm³", "Lesions", "Peak HU"), tuple(rows))
-    counts: dict[str, int] = {}
-    for rejected in calcium.rejected:
-        counts[rejected.reason] = counts.get(rejected.reason, 0) + 1
-    said = "; ".join(f"{reason} ({count})" for reason, count in counts.items())
-    return Section("Coronary calcium", facts, (f"Not counted as coronary: {said}.",) if said else (), (table,))
+    return Section("Coronary calcium", facts, _rejected_lines(calcium), (table,))
+
+
+def _rejected_lines(calcium: Calcium) -> tuple[str, ...]:
+    """The rejected candidates by kind of reason (what stands before its colon), most frequent first."""
+    if not calcium.rejected:
+        return ()
+    kinds = Counter(spot.reason.split(":")[0] for spot in calcium.rejected)
+    return ("Not counted as coronary: " + "; ".join(f"{count} {kind}" for kind, count in kinds.most_common()) + ". Each with its place is in findings.json.",)
 
 
 def stenosis_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
