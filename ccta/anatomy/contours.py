@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from ccta.anatomy.contours_kernels import CALCIUM_EVIDENCE_HU, RESIDUAL_CAP
 from ccta.anatomy.contours_model import (
-    CALCIUM_EVIDENCE_HU,
     RADIUS_STEP_MM,
-    RESIDUAL_CAP,
     RayModel,
     blurred_disc,
     lumen_cost,
@@ -203,14 +202,17 @@ def _prior_radius(rays, branch):
 def _sections(index, fit, wall_mm, model):
     """Uncertainty and trust of a fit, and both contours at the output angles."""
     rays, frames = fit.rays, fit.rays.frames
-    at = np.clip(np.round(fit.radius_mm / RADIUS_STEP_MM).astype(int), 1, fit.cost.shape[2] - 2)
-    less, best, more = (np.take_along_axis(fit.cost, (at + d)[..., None], axis=-1)[..., 0].sum(axis=1) for d in (-1, 0, 1))
-    sd = np.hypot(RADIUS_STEP_MM / np.sqrt(np.maximum(less - 2 * best + more, 0.05)), SYSTEMATIC_SD_MM)
-    misfit = best / (0.5 * RESIDUAL_CAP * np.maximum(fit.weight.sum(axis=(1, 2)), 1e-6))
+    at = np.clip(np.round(fit.radius_mm / RADIUS_STEP_MM).astype(int), 2, fit.cost.shape[2] - 3)
+    shifted = [np.take_along_axis(fit.cost, (at + d)[..., None], axis=-1)[..., 0].sum(axis=1) for d in (-2, -1, 0, 1, 2)]
+    curvature = np.maximum(shifted[1] + shifted[3] - 2 * shifted[2], (shifted[0] + shifted[4] - 2 * shifted[2]) / 4)
+    sd = np.hypot(RADIUS_STEP_MM / np.sqrt(np.maximum(curvature, 0.05)), SYSTEMATIC_SD_MM)
+    misfit = shifted[2] / (0.5 * RESIDUAL_CAP * np.maximum(fit.weight.sum(axis=(1, 2)), 1e-6))
     seen = rays.own[:, :, :8].all(axis=-1).mean(axis=1)
     reliable = (seen > 0.4) & (misfit < 0.6) & (at.mean(axis=1) < fit.cost.shape[2] - 4) & (sd < 0.4)
+    start = int(np.argmax(seen > 0.6))  # before it a side branch lies in its parent's lumen: it keeps the calibre that it has outside
     variance = SMOOTHING_PLANES**2 + (model.blur_mm / np.diff(frames.distance_mm).mean()) ** 2
     lumen, wall = resampled_angles(sharpened(fit.radius_mm, variance)), resampled_angles(wall_mm)
+    lumen[:start], wall[:start] = lumen[start], wall[start]
     return CrossSections(
         index, frames.distance_mm, frames.center_mm, frames.normal, frames.axis_u, frames.axis_v, lumen, np.maximum(wall, lumen), sd, reliable
     )

@@ -7,15 +7,16 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ccta.anatomy.contours_model import ANGLES, CALCIUM_EVIDENCE_HU, ray_distance_mm
+from ccta.anatomy.contours_kernels import CALCIUM_EVIDENCE_HU
+from ccta.anatomy.contours_model import ANGLES, ray_distance_mm
 from ccta.anatomy.contours_smooth import best_track
 from ccta.anatomy.reformat import Frames, cross_section_stack, frames_along, sampled
 from ccta.curves import rotation_minimising_frames, smoothed_curve
 from ccta.model import Branch, CoronaryTree, Volume
 
 TRACK_PIXEL_MM, TRACK_HALF_MM = 0.3, 2.4
-VESSEL_EDGE_MM = 0.3
-"""Margin about another vessel in which its blur still reaches (one standard deviation of the point-spread function)."""
+VESSEL_EDGE_MM = 0.4
+"""Margin about another vessel in which its blur still reaches (somewhat more than one standard deviation of the point-spread function)."""
 
 
 @dataclass(frozen=True, eq=False)

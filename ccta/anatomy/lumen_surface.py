@@ -62,11 +62,11 @@ def ports(tree: CoronaryTree, sections: list[CrossSections]) -> list[PortPlane]:
 def lumen_surface(tree: CoronaryTree, sections: list[CrossSections], spacing_mm: float | None = None) -> Surface:
     """The closed lumen surface of every connected tree, all in one Surface.
 
-    spacing_mm: grid of the contouring; default two fifths of the smallest calibre's radius, within 0.15-0.25 mm. Raises Refusal when the
+    spacing_mm: grid of the contouring; default two fifths of the smallest calibre's radius, within 0.12-0.25 mm. Raises Refusal when the
     contours give no closed surface.
     """
     smallest = min(float(np.quantile(section.lumen_diameter_mm, 0.02)) / 2 for section in sections)
-    h = spacing_mm or float(np.clip(0.4 * smallest, 0.15, 0.25))
+    h = spacing_mm or float(np.clip(0.4 * smallest, 0.12, 0.25))
     tubes = [_tube(tree, sections, index, h) for index in range(len(tree))]
     points, triangles = _contoured(tubes, h)
     points, triangles = _main_components(points, triangles, tubes)

@@ -43,18 +43,19 @@ def arc_points(s):
 
 
 def _fine_image(tube, grid):
-    """HU on the fine grid: fat, myocardium below, wall, plaque, lumen."""
+    """HU on the fine grid: fat, myocardium below, wall, plaque, lumen; edges shaded over 0.2 mm."""
     x, y, z = grid
     s = 20 + ARC_RADIUS_MM * np.arctan2(x, y + ARC_RADIUS_MM)
     lateral = np.hypot(x, y + ARC_RADIUS_MM) - ARC_RADIUS_MM
     radius, offset, plaque_hu = tube.narrowing(s)
     image = np.where(z < -2.2, 110.0, -90.0) if tube.myocardium else np.full(s.shape, -90.0)
     outer = tube.healthy(s) + tube.wall_mm
-    along = (s > -1) & (s < tube.length_mm + 1)
-    from_axis = np.hypot(lateral, z)
+    inside = (np.clip((edge - distance) / 0.2 + 0.5, 0, 1) * ((s > -1) & (s < tube.length_mm + 1)) for edge, distance in (
+        (outer, np.hypot(lateral, z)), (radius, np.hypot(lateral - offset, z))))  # fmt: skip
     deposit = np.where((plaque_hu > 350) & (lateral > 0), 60.0, plaque_hu)  # calcium on one side only, from which the lumen is pushed away
-    image = np.where(along & (from_axis < outer), deposit, image)
-    return np.where(along & (np.hypot(lateral - offset, z) < radius), tube.lumen_hu, image)
+    for share, hu in zip(inside, (deposit, tube.lumen_hu), strict=True):
+        image = image + share * (hu - image)
+    return image
 
 
 def scan_tube(tube, noise_hu=25.0, fwhm_mm=0.7, seed=1):
@@ -63,13 +64,13 @@ def scan_tube(tube, noise_hu=25.0, fwhm_mm=0.7, seed=1):
     rotation = Rotation.from_rotvec(rng.normal(0, 0.4, 3)).as_matrix()
     s = np.arange(0, tube.length_mm + 1e-6, 0.5)
     corners = arc_points(s) @ rotation.T
-    low, high = corners.min(0) - 7, corners.max(0) + 7
+    low, high = corners.min(0) - 6, corners.max(0) + 6
     shape = np.ceil((high - low) / SPACING_MM).astype(int)
-    factor = np.array([3, 3, 4])
+    factor = np.array([2, 2, 2])
     fine = [low[i] + (np.arange(shape[i] * factor[i])) * SPACING_MM[i] / factor[i] for i in range(3)]
     position = np.stack(np.meshgrid(*fine, indexing="ij"), axis=-1) @ rotation
     image = _fine_image(tube, np.moveaxis(position, -1, 0)).astype(np.float32)
-    image = ndimage.gaussian_filter(image, fwhm_mm / 2.3548 / (SPACING_MM / factor))[::3, ::3, ::4]
+    image = ndimage.gaussian_filter(image, fwhm_mm / 2.3548 / (SPACING_MM / factor))[::2, ::2, ::2]
     grain = ndimage.gaussian_filter(rng.normal(size=image.shape), 0.6)
     affine = np.diag([*SPACING_MM, 1.0])
     affine[:3, 3] = low
