@@ -96,7 +96,8 @@ def layers_of(shapes: dict[str, Shape], spec, rng) -> list[Layer]:
         "lung_vessels": 0.6 * blood,
     }
     texture = {"lung": 25, "mediastinum": 5, "liver": 4, "marrow_spine": 25, "marrow": 20, "muscle": 5}
-    layers = [Layer(name, shape, hu.get(name, blood), hu.get(name, 44) if name != "liver" else 58, texture.get(name, 0)) for name, shape in body.items()]
+    plain = hu | {"liver": 58, "lung_vessels": 42}
+    layers = [Layer(name, shape, hu.get(name, blood), plain.get(name, 44), texture.get(name, 0)) for name, shape in body.items()]
     layers[-1] = Layer("aorta_descending", body["aorta_descending"], blood, 44, 4, "aorta")
     tissue = [("pulmonary_artery_outer", 45, ""), ("aorta_outer", 50, "")]
     layers += [Layer("pericardial_sac", grown(shapes["pericardium"], 1.0), 35, 25), Layer("fat", shapes["pericardium"], fat, fat, 3, "heart")]

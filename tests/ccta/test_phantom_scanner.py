@@ -108,6 +108,14 @@ def test_motion_and_blooming_change_the_image(demo):
     assert bloomed.sum() == pytest.approx(plain.sum(), rel=0.005)
 
 
+def test_only_bone_and_calcium_are_bright_without_contrast(demo):
+    bright = {layer.name for layer in demo.anatomy.layers if layer.plain_hu > 100}
+    assert bright == {"bone", "marrow", "sternum", "sternum_marrow", "bone_spine", "marrow_spine"}
+    spec = ScannerSpec(shape=(70, 60, 50), pixel_mm=2.0, increment_mm=2.0, center_mm=tuple(demo.anatomy.to_patient[:3, 3] + [-8, 0, 0]), contrast=False)
+    labels = demo.heart_labels(spec.affine, spec.shape).array
+    assert noiseless(demo, spec)[(labels >= 1) & (labels <= 7)].max() < 100
+
+
 def test_slice_profile():
     assert slice_profile(1.0).tolist() == [1.0]
     assert slice_profile(4.0) == pytest.approx([0.125, 0.25, 0.25, 0.25, 0.125])
