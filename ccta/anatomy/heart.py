@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ccta.anatomy.heart_aorta import Tube, bright_tubes
-from ccta.anatomy.heart_chambers import OTHER, Pools, aortic_valve, chambers, find_pools, left_ventricle
+from ccta.anatomy.heart_chambers import OTHER, Pools, aortic_valve, chambers, find_pools, left_ventricle, wall_hu, with_dim_blood
 from ccta.anatomy.heart_grid import coarse, fine
 from ccta.anatomy.heart_wall import closed, heart_region, myocardium
 from ccta.errors import Refusal
@@ -19,6 +19,7 @@ from ccta.model import HEART_LABELS, Unavailable, Volume
 from ccta.settings import SegmentSettings
 
 MUSCLE_DENSITY_G_ML = 1.05  # CLINICAL: LV mass
+DIM_HU = 120.0  # four times the noise of a thin coronary CT slice
 POOLS = ("lv", "rv", "la", "ra", "aorta", "pulmonary_artery")
 
 
@@ -31,8 +32,10 @@ def segment_heart(volume: Volume, settings: SegmentSettings) -> Volume:
     tubes = bright_tubes(hu, step, max(settings.heart_min_blood_hu, tissue + 80))
     pools, aorta, lv_peak, valve = _left_heart(tubes, hu, tissue, settings)
     others = [tube for tube in tubes if tube is not aorta]
+    wall = wall_hu(pools, lv_peak)
+    pools = with_dim_blood(pools, wall, float(np.median(aorta.hu)))
     labels = _with_wall(chambers(pools, aorta, others, lv_peak, valve), hu, step)
-    return fine(Volume(labels, grid.affine, volume.frame_of_reference_uid), volume, _edges(labels, hu, tissue))
+    return fine(Volume(labels, grid.affine, volume.frame_of_reference_uid), volume, _edges(labels, hu, wall))
 
 
 def soft_tissue_hu(hu: np.ndarray) -> float:
@@ -76,19 +79,19 @@ def _with_wall(pools: np.ndarray, hu: np.ndarray, step_mm: float) -> np.ndarray:
     labels = np.where(pools == OTHER, 0, pools).astype(np.uint8)
     for name in POOLS:
         pool = labels == HEART_LABELS[name]
-        labels[closed(pool, 4.0 if name == "lv" else 2.5, step_mm) & (labels == 0) & ~wall] = HEART_LABELS[name]
+        labels[closed(pool, 4.0 if name in ("lv", "rv", "ra") else 2.5, step_mm) & (labels == 0) & ~wall] = HEART_LABELS[name]
     labels[wall & (labels == 0)] = HEART_LABELS["myocardium"]
     labels[heart_region(labels, hu, step_mm) & (labels == 0) & (pools != OTHER)] = HEART_LABELS["heart"]
     return labels
 
 
-def _edges(labels: np.ndarray, hu: np.ndarray, tissue_hu: float) -> np.ndarray:
-    """(9,) HU half way between each pool and soft tissue, NaN for labels that are no pool."""
+def _edges(labels: np.ndarray, hu: np.ndarray, wall: float) -> np.ndarray:
+    """(9,) HU half way between each pool and muscle; NaN for labels that are no pool, and for pools too dim to be told from muscle in one voxel."""
     edge = np.full(9, np.nan)
     for name in POOLS:
         inside = hu[labels == HEART_LABELS[name]]
-        if inside.size:
-            edge[HEART_LABELS[name]] = (np.median(inside) + tissue_hu) / 2
+        if inside.size and np.median(inside) - wall > DIM_HU:
+            edge[HEART_LABELS[name]] = (np.median(inside) + wall) / 2
     return edge
 
 

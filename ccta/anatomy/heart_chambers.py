@@ -60,6 +60,7 @@ def left_ventricle(pools: Pools, aorta: Tube) -> int:
     volume_ml = np.bincount(basin.ravel(), minlength=len(pools.peaks) + 1) * pools.step_mm**3 / 1000
     offset = (pools.peaks - aorta.top) * pools.step_mm
     allowed = (offset[:, 2] < -15) & (offset[:, 0] > -20) & (np.linalg.norm(offset, axis=1) < 150) & (volume_ml[1:] > 10)
+    allowed &= pools.depth_mm[tuple(pools.peaks.T)] > 8  # a ventricle, not a rib among its muscles
     score = np.where(allowed, hits[1:] ** 2 / np.maximum(count[1:], 1), 0)
     if len(score) == 0 or not score.max() > 0:
         raise Refusal("no left ventricle was found below the aorta: no large enhanced pool has a muscular wall; the scan must hold the whole heart")
@@ -68,15 +69,41 @@ def left_ventricle(pools: Pools, aorta: Tube) -> int:
 
 def aortic_valve(pools: Pools, aorta: Tube, lv_peak: np.ndarray) -> tuple[np.ndarray, float]:
     """(index (3,) of the valve, width mm): 4 mm above the narrowest place on the widest way from the ascending aorta into the LV. Raises Refusal."""
-    cost = 1 / np.maximum(pools.depth_mm[::2, ::2, ::2], 0.05) ** 3  # every other voxel is enough for a way 10 mm wide
+    inner_mm = ndimage.distance_transform_edt(pools.blood) * pools.step_mm  # closed leaflets do not block it
+    cost = 1 / np.maximum(inner_mm[::2, ::2, ::2], 0.05) ** 3  # every other voxel is enough for a way 10 mm wide
     start, end = (np.minimum(np.rint(at / 2).astype(int), np.array(cost.shape) - 1) for at in (aorta.top, lv_peak))
     way = 2 * np.array(route_through_array(cost, start, end, geometric=True)[0])
-    depth = pools.depth_mm[tuple(way.T)]
+    width_mm = float(inner_mm[tuple(way.T)].min())
     below = way[:, 2] < aorta.top[2] - 8 / pools.step_mm
-    if not below.any() or depth.min() < 2:
+    if not below.any() or width_mm < 2:
         raise Refusal("the aorta does not open into the left ventricle in this image: the aortic valve is outside it or hidden by an artefact")
-    neck = np.argmin(np.where(below & (np.linalg.norm(way - lv_peak, axis=1) * pools.step_mm > 12), depth, np.inf))
-    return way[max(0, neck - round(4 / (2 * pools.step_mm)))].astype(float), float(depth.min())
+    depth = np.where(below & (np.linalg.norm(way - lv_peak, axis=1) * pools.step_mm > 12), inner_mm[tuple(way.T)], np.inf)
+    return way[max(0, int(np.argmin(depth)) - round(4 / (2 * pools.step_mm)))].astype(float), width_mm
+
+
+def wall_hu(pools: Pools, lv_peak: np.ndarray) -> float:
+    """Median HU of the myocardium: muscle 3 to 6 mm outside the blood within 60 mm of the LV's centre."""
+    outside = ndimage.distance_transform_edt(~pools.blood) * pools.step_mm
+    near = sum((x - c) ** 2 for x, c in zip(np.ogrid[tuple(slice(n) for n in outside.shape)], lv_peak, strict=True)) < (60 / pools.step_mm) ** 2
+    muscle = pools.hu[near & (outside > 3) & (outside < 6) & (pools.hu > 50) & (pools.hu < MUSCLE_HU[1])]
+    return float(np.median(muscle)) if muscle.size else 100.0
+
+
+def with_dim_blood(pools: Pools, wall: float, aorta_hu: float) -> Pools:
+    """The pools with washed-out blood of the right heart added, where there is any.
+
+    It is brighter than the wall by 20 HU, 3 mm clear of bright blood, and more than 8 mL of it are deeper than 3 mm: a chamber, not an edge.
+    """
+    bright = pools.hu > (wall + aorta_hu) / 2
+    dim = (ndimage.gaussian_filter(pools.hu, 0.8) > wall + 20) & (ndimage.distance_transform_edt(~bright) * pools.step_mm > 3)
+    core, _ = ndimage.label(ndimage.distance_transform_edt(dim) * pools.step_mm > 3)
+    large = np.bincount(core.ravel()) * pools.step_mm**3 > 8000
+    large[0] = False
+    core = large[core]
+    if not core.any():
+        return pools
+    dim &= ndimage.distance_transform_edt(~core) * pools.step_mm <= 3.5
+    return find_pools(pools.hu, pools.blood | dim, aorta_hu - wall, pools.step_mm)
 
 
 def _axis(aorta: Tube, pools: Pools, top_only: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -94,7 +121,7 @@ def name_seeds(pools: Pools, lv_peak: np.ndarray, valve: np.ndarray) -> np.ndarr
     depth = pools.depth_mm[tuple(at.T)]
     apical = 0.8 * left - 0.55 * posterior - 0.2 * superior  # across the atrioventricular plane, towards the ventricles
     near_left, near_right = (width[tuple(at.T)] for width in _widths(pools, lv_peak, valve))
-    right_heart, left_heart = near_right > near_left * 1.05, near_left > near_right * 1.05
+    right_heart, left_heart = near_right > 1.25 * near_left, near_left > 1.25 * near_right
     low = (superior < 4) & (superior > -95)
     rules = {
         "lv": left_heart & low & (apical > 28) & (depth > 6),

@@ -160,6 +160,6 @@ def test_real_scan_against_another_program():
     union = np.isin(heart.array, [HEART_LABELS[n] for n in ("lv", "myocardium", "rv", "la", "ra")])
     artery = load("pulmonary_artery.nii.gz").array > 0
     print("heart union Dice", dice(union, reference), "pulmonary artery Dice", dice(heart.array == HEART_LABELS["pulmonary_artery"], artery))
-    assert dice(union, reference) > 0.83  # the other program leaves out the appendage and the upper left atrium
+    assert dice(union, reference) > 0.85  # the other program leaves out the appendage and the upper left atrium
     assert dice(heart.array == HEART_LABELS["pulmonary_artery"], artery) > 0.7
     assert 60 < measure_heart(heart, volume).lv_mass_g < 250
