@@ -19,9 +19,7 @@ def round_sections(number, branch):
     frames = frames_along(branch, 0.25)
     radius = np.repeat(np.interp(frames.distance_mm, branch.distance_mm, branch.radius_mm)[:, None], 48, axis=1)
     sd, trusted = np.full(len(frames), 0.05), np.ones(len(frames), bool)
-    return CrossSections(
-        number, frames.distance_mm, frames.center_mm, frames.normal, frames.axis_u, frames.axis_v, radius, radius + 0.4, sd, trusted
-    )
+    return CrossSections(number, frames.distance_mm, frames.center_mm, frames.normal, frames.axis_u, frames.axis_v, radius, radius + 0.4, sd, trusted)
 
 
 def bifurcation():

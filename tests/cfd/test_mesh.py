@@ -1,0 +1,95 @@
+import gmsh
+import numpy as np
+import pytest
+
+import cfd.mesh
+from ccta.errors import SolverFailed
+from cfd.lumen import lumens_from_case, signed_volume
+from cfd.mesh import MeshSettings, build_mesh, joined, save_mesh
+from cfd.mesh_size import gently_growing
+from tests.cfd.lumens import closed_tube, closed_y
+
+
+@pytest.fixture(scope="module")
+def y():
+    (lumen,) = lumens_from_case(*closed_y())
+    return lumen, build_mesh(lumen)
+
+
+def cell_volumes(mesh):
+    corner = mesh.points_m[mesh.tetrahedra]
+    return np.abs(np.linalg.det(corner[:, 1:] - corner[:, :1])) / 6
+
+
+def test_the_mesh_holds_the_lumens_volume_and_its_ports_are_flat(y):
+    lumen, mesh = y
+    assert mesh.names == ("wall", "inlet_0", "outlet_0", "outlet_1")
+    assert cell_volumes(mesh).sum() == pytest.approx(signed_volume(lumen.points_m, lumen.triangles), rel=1e-3)
+    assert signed_volume(mesh.points_m, mesh.triangles) == pytest.approx(cell_volumes(mesh).sum(), rel=1e-9)
+    for port in lumen.ports:
+        corner = mesh.points_m[mesh.boundary(port.name)]
+        assert np.abs((corner - port.center_m) @ port.direction).max() < 1e-6
+        area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1).sum() / 2
+        assert area == pytest.approx(np.pi * port.radius_m**2, rel=0.05)
+    assert mesh.worst_quality > 0.01
+
+
+def test_elements_follow_the_calibre(y):
+    lumen, mesh = y
+    corner = mesh.points_m[mesh.boundary("outlet_0")], mesh.points_m[mesh.boundary("outlet_1")]
+    trunk, side = (np.linalg.norm(c - np.roll(c, 1, axis=1), axis=2).mean() for c in corner)
+    assert side < 0.9 * trunk
+    fine = build_mesh(lumen, MeshSettings(elements_per_diameter=8))
+    assert len(fine.tetrahedra) > 2 * len(mesh.tetrahedra)
+
+
+def test_a_faceted_tube_keeps_the_round_ones_volume():
+    (lumen,) = lumens_from_case(*closed_tube(length_mm=10))
+    kept, shrunk = build_mesh(lumen), build_mesh(lumen, MeshSettings(keep_volume=False))
+    length = 10e-3 - 2 * 0.3e-3
+    assert cell_volumes(kept).sum() == pytest.approx(np.pi * 1.5e-3**2 * length, rel=0.005)
+    assert cell_volumes(shrunk).sum() < 0.985 * cell_volumes(kept).sum()
+
+
+def test_a_failed_attempt_is_repeated_and_the_last_failure_says_what_was_tried(monkeypatch):
+    (lumen,) = lumens_from_case(*closed_tube(length_mm=6))
+    real, calls = cfd.mesh.filled, []
+
+    def failing(limit):
+        def fill(*args):
+            calls.append(args)
+            if len(calls) <= limit:
+                raise RuntimeError("overlapping facets")
+            return real(*args)
+
+        return fill
+
+    monkeypatch.setattr(cfd.mesh, "filled", failing(2))
+    assert len(build_mesh(lumen).attempts) == 2
+    calls.clear()
+    monkeypatch.setattr(cfd.mesh, "filled", failing(99))
+    with pytest.raises(SolverFailed, match=r"HXT at 4.5.*Delaunay at 3.6 .*overlapping facets"):
+        build_mesh(lumen)
+
+
+def test_the_file_names_its_boundaries(y, tmp_path):
+    _, mesh = y
+    both = joined([mesh, cfd.mesh.replace(mesh, points_m=mesh.points_m + 0.05, names=("wall", "inlet_2", "outlet_2", "outlet_3"))])
+    save_mesh(both, tmp_path / "mesh.msh")
+    gmsh.initialize()
+    try:
+        gmsh.option.setNumber("General.Terminal", 0)
+        gmsh.open(str(tmp_path / "mesh.msh"))
+        names = {gmsh.model.getPhysicalName(*group) for group in gmsh.model.getPhysicalGroups()}
+        count = len(gmsh.model.mesh.getElementsByType(4)[0])
+    finally:
+        gmsh.finalize()
+    assert names == {"lumen", "wall", "inlet_0", "outlet_0", "outlet_1", "inlet_2", "outlet_2", "outlet_3"}
+    assert count == 2 * len(mesh.tetrahedra)
+
+
+def test_sizes_grow_gently_away_from_a_narrow_place():
+    x = np.linspace(0, 10, 101)
+    size = gently_growing(np.stack([x, 0 * x, 0 * x], axis=1), np.where(np.abs(x - 5) < 0.2, 0.1, 0.6), 0.15)
+    assert np.abs(np.diff(size)).max() <= 0.15 * 0.1 + 1e-12
+    assert size.min() == 0.1 and size[0] == pytest.approx(0.6)

@@ -1,0 +1,129 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ccta.errors import SolverFailed
+from cfd import exact
+from cfd.lumen import lumens_from_case
+from cfd.lumen_maps import flow_along_tree, flow_grid, wall_map
+from cfd.mesh import FlowMesh, MeshSettings, build_mesh
+from cfd.navier_stokes import Discretisation, FlowBoundary, SolverSettings, solve_steady
+from tests.cfd.lumens import closed_tube, closed_y
+
+BLOOD = SimpleNamespace(density_kg_m3=1060.0, viscosity_pa_s=0.0035)
+PRESSURES = {"aortic_pressure_pa": 12000.0, "distal_pressure_pa": 700.0}
+
+
+def solved(case, resistance, elements=4.5):
+    (lumen,) = lumens_from_case(*case)
+    mesh = build_mesh(lumen, MeshSettings(elements_per_diameter=elements))
+    return lumen, solve_steady(mesh, FlowBoundary(**PRESSURES, resistance_pa_s_m3=resistance), BLOOD)
+
+
+@pytest.fixture(scope="module")
+def tube():
+    return solved(closed_tube(length_mm=14), {"outlet_0": 5e9}, elements=5)
+
+
+@pytest.fixture(scope="module")
+def y():
+    return solved(closed_y(), {"outlet_0": 8e9, "outlet_1": 16e9}, elements=4)
+
+
+def test_poiseuilles_drop_within_four_percent(tube):
+    _, solution = tube
+    length = (14 - 2 * 0.3) * 1e-3
+    flow = solution.port_flow_m3_s["outlet_0"]
+    drop = solution.port_pressure_pa["inlet_0"] - solution.port_pressure_pa["outlet_0"]
+    assert drop == pytest.approx(exact.poiseuille_drop_pa(flow, 1.5e-3, length, 0.0035), rel=0.04)
+    r = np.linalg.norm(solution.mesh.points_m[:, :2], axis=1)
+    parabola = exact.poiseuille_velocity_m_s(np.minimum(r, 1.5e-3), flow, 1.5e-3)
+    assert np.sqrt(np.mean((solution.velocity_m_s[:, 2] - parabola) ** 2)) < 0.03 * parabola.max()
+
+
+@pytest.mark.parametrize("which", ["tube", "y"])
+def test_mass_is_kept_and_every_outlet_obeys_its_resistance(which, request):
+    _, solution = request.getfixturevalue(which)
+    assert solution.mass_error < 1e-6
+    assert "residual" in solution.criterion
+    resistance = {"tube": {"outlet_0": 5e9}, "y": {"outlet_0": 8e9, "outlet_1": 16e9}}[which]
+    for name, value in resistance.items():
+        assert solution.port_pressure_pa[name] == pytest.approx(700 + value * solution.port_flow_m3_s[name], rel=1e-6)
+
+
+def test_a_bifurcation_splits_by_resistance_and_the_tree_reads_it(y):
+    lumen, solution = y
+    flow = solution.port_flow_m3_s
+    assert flow["outlet_0"] / flow["outlet_1"] == pytest.approx(2.0, rel=0.02)
+    trunk, side = flow_along_tree(solution, lumen)
+    assert trunk.flow_m3_s[0] == pytest.approx(flow["inlet_0"], rel=1e-6) and trunk.flow_m3_s[-1] == pytest.approx(flow["outlet_0"])
+    assert side.flow_m3_s == pytest.approx(flow["outlet_1"])
+    assert trunk.pressure_pa[0] == 12000.0 and trunk.pressure_pa[-1] == pytest.approx(solution.port_pressure_pa["outlet_0"])
+    away = (trunk.distance_mm > 2) & (trunk.distance_mm < 6)
+    assert trunk.diameter_mm[away] == pytest.approx(3.0, rel=0.06)
+
+
+def test_maps_carry_ffr_on_every_point(y):
+    _, solution = y
+    grid, wall = flow_grid([solution, solution], 12000.0), wall_map([solution], 12000.0)
+    assert grid.n_cells == 2 * len(solution.mesh.tetrahedra)
+    assert wall.n_cells == len(solution.mesh.boundary("wall"))
+    assert 0.9 < wall.point_data["ffr"].min() < wall.point_data["ffr"].max() < 1.05
+    assert np.allclose(grid.point_data["pressure_mmhg"] * 133.322, grid.point_data["pressure_pa"], rtol=1e-4)
+
+
+def test_an_outlet_without_resistance_is_named(tube):
+    _, solution = tube
+    with pytest.raises(SolverFailed, match="outlet_0"):
+        solve_steady(solution.mesh, FlowBoundary(**PRESSURES, resistance_pa_s_m3={}), BLOOD)
+
+
+def test_no_steady_flow_is_said_so(tube):
+    _, solution = tube
+    hasty = SolverSettings(most_steps=1, tolerance=0.0, port_tolerance_pa=0.0)
+    with pytest.raises(SolverFailed, match="no steady flow in 1 steps"):
+        solve_steady(solution.mesh, FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 5e9}), BLOOD, hasty)
+
+
+def cube(n):
+    """A unit cube (mm) of 6 n^3 tetrahedra as a FlowMesh whose whole boundary is "wall"."""
+    grid = np.stack(np.meshgrid(*3 * [np.linspace(0, 1, n + 1)], indexing="ij"), axis=-1).reshape(-1, 3)
+    number = np.arange((n + 1) ** 3).reshape(3 * [n + 1])
+    first = number[:-1, :-1, :-1].ravel()
+    step = np.array([(n + 1) ** 2, n + 1, 1])
+    orders = [(0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (2, 1, 0), (1, 0, 2)]
+    cells = np.vstack([np.stack([first + sum(step[list(order[:k])]) for k in range(4)], axis=1) for order in orders])
+    faces = np.sort(np.vstack([cells[:, [0, 1, 2]], cells[:, [0, 1, 3]], cells[:, [0, 2, 3]], cells[:, [1, 2, 3]]]), axis=1)
+    unique, count = np.unique(faces, axis=0, return_counts=True)
+    outside = unique[count == 1]
+    return FlowMesh(grid * 1e-3, cells, outside, np.zeros(len(outside), int), ("wall",))
+
+
+def manufactured_error(n):
+    """L2 error of velocity against Ethier and Steinman's field, with the force mu d^2 u and exact values on the boundary (SUPG off)."""
+    import ufl
+    from dolfinx import fem
+    from scipy.sparse.linalg import spsolve
+
+    fluid = SimpleNamespace(density_kg_m3=1.0, viscosity_pa_s=0.05e-3)  # 0.05 in the solver's units
+    d = Discretisation(cube(n), fluid, SolverSettings(streamline=0.0, grad_div=0.0))
+    d.convection.value = 1.0
+    d.tau.x.array[:] = 1.0
+    value = fem.Function(d.velocity_space)
+    value.interpolate(exact.beltrami_velocity)
+    x = ufl.SpatialCoordinate(d.domain)
+    velocity = ufl.as_vector(exact.beltrami(x, ufl)[0])
+    force = fem.assemble_vector(fem.form(0.05 * (np.pi / 2) ** 2 * ufl.inner(velocity, ufl.TestFunctions(d.space)[0]) * ufl.dx)).array
+    border = d.velocity_dofs[fem.locate_dofs_topological(d.velocity_space, 2, d.tags.find(0))].ravel()
+    d.w.x.array[d.velocity_dofs] = value.x.array.reshape(-1, 3)
+    free = np.setdiff1d(np.arange(len(d.w.x.array)), np.append(border, d.pressure_dofs[0]))
+    for _ in range(5):
+        d.w.x.array[free] -= spsolve(d.jacobian()[free][:, free].tocsc(), (d.residual() - force)[free])
+    difference = ufl.split(d.w)[0] - velocity
+    return float(np.sqrt(fem.assemble_scalar(fem.form(ufl.inner(difference, difference) * ufl.dx))))
+
+
+def test_velocity_converges_at_third_order_to_a_manufactured_solution():
+    sizes = np.array([4, 6, 8])  # below 4 every second cell touches the boundary, and the order is not yet seen
+    assert exact.observed_order(1 / sizes, [manufactured_error(n) for n in sizes]) > 2.75
