@@ -31,7 +31,7 @@ class ReadingRoom(TrameApp):
         super().__init__(server)
         self.study, self.reading = study, logic.opened(study)
         self.scene = TreeScene(study.surface, *tree_values(study.tree, branch_values(study)))
-        self.view = None
+        self.view, self._drawn = None, {}
         self._publish_once(title)
         self._show()
         panels.build(self.server, self, secret)
@@ -68,15 +68,21 @@ class ReadingRoom(TrameApp):
             image, (x, y) = slice_picture(study, reading, name)
             self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_mm": round(reading.position_mm[AXES[name][2]], 1)})
         cross, contours = cross_picture(study, reading)
-        curves = chart(study, reading.branch)
+        curves = self._kept(("chart", reading.branch), lambda: chart(study, reading.branch))
+        vessel = self._kept(("cpr", reading.branch, reading.cpr_angle_deg, reading.level_hu, reading.width_hu), lambda: cpr_picture(study, reading))
         place = 100 * reading.distance_mm / curves["length_mm"] if curves["length_mm"] else 0
-        self.state.update(
-            cpr_image=cpr_picture(study, reading), cross_image=cross, contours=contours, chart=curves, place_x=place, place_text=reading.place_text
-        )
+        self.state.update(cpr_image=vessel, cross_image=cross, contours=contours, chart=curves, place_x=place, place_text=reading.place_text)
         self.state.update(branch=reading.branch, lesion=reading.lesion, cpr_angle=round(reading.cpr_angle_deg) % 360)
         self.scene.mark(reading.position_mm)
         if self.view is not None:
             self.view.update()
+
+    def _kept(self, key: tuple, draw):
+        """What was drawn for the same vessel before: most clicks move along one vessel, and its curve and straightened picture stay as they are."""
+        if key not in self._drawn:
+            self._drawn = {known: drawn for known, drawn in self._drawn.items() if known[0] != key[0]}
+            self._drawn[key] = draw()
+        return self._drawn[key]
 
     def _act(self, action, *values) -> None:
         """Runs what a click means and shows the outcome. A failure goes to the log and as one sentence to the page, never as a traceback."""

@@ -65,7 +65,7 @@ def _slice_pane(name: str, room) -> None:
     ratio = f"`--ratio: ${{field === '{next(iter(FIELDS_MM))}' ? {name}_whole : 1}}`"
     with html.Div(classes="pane slice", style=(ratio,)):
         html.Div(f"{name} {{{{ {name}_mm }}}} mm", classes="name")
-        with html.Div(classes="fit", id=name, click=(room.slice, f"['{name}', {WHERE}]"), wheel=(room.scroll, f"['{name}', {steps}]")):
+        with html.Div(classes="fit", id=name, click=(room.slice, f"['{name}', {WHERE}]"), wheel=(room.scroll, f"['{name}', {steps}]"), __events=["wheel"]):
             html.Img(src=(f"{name}_image",), draggable="false")
             html.Div(CROSSHAIR.replace("NAME", name), classes="overlay")
         for side, letter in zip("lrud", EDGES[name], strict=True):
@@ -84,7 +84,8 @@ def _tree_pane(room) -> None:
 def _cpr_pane(room) -> None:
     with html.Div(classes="pane"):
         html.Div("straightened vessel, origin left; wheel turns it ({{ cpr_angle }}°)", classes="name")
-        with html.Div(id="cpr", classes="cprbox", v_if="cpr_image", click=(room.curve, f"[{ACROSS}]"), wheel=(room.turn, "[$event.deltaY > 0 ? 15 : -15]")):
+        turn = {"wheel": (room.turn, "[$event.deltaY > 0 ? 15 : -15]"), "__events": ["wheel"]}
+        with html.Div(id="cpr", classes="cprbox", v_if="cpr_image", click=(room.curve, f"[{ACROSS}]"), **turn):
             html.Img(src=("cpr_image",), draggable="false")
             html.Div(CPR_MARKS, classes="overlay")
         html.Div("no vessel to show", v_else=True, classes="empty")

@@ -1,0 +1,198 @@
+"""The reading page in a real browser: a click in any view moves every view; a refused case opens; nobody connects without the secret."""
+
+import contextlib
+import io
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import binary_erosion
+
+from ccta.case import Case
+from tests.ccta.example_findings import refused_findings
+from tests.viewer.small_case import write_small_case
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt install chromium)")
+SOFTWARE_GL = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+SLICES = ("axial", "coronal", "sagittal")
+HARMLESS = "405 (Method Not Allowed)"
+"""trame's page first asks for a session launcher, which a single-user server does not have."""
+
+
+@contextlib.contextmanager
+def served(root):
+    """`ccta view` as a user starts it, on a port of its own choice; yields a way to the address it prints. Interrupted at the end, it must leave cleanly."""
+    command = [sys.executable, "-c", "from ccta.cli.main import main; main()", "view", str(root), "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def address() -> str:
+        line = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+/\S+", line)
+        assert found, line + process.stderr.read()
+        return found.group()
+
+    try:
+        yield address
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode in (0, 130), errors
+        assert "Traceback" not in errors
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory):
+    """Addresses of a small case and of a refused one; both servers start at the same time."""
+    root = tmp_path_factory.mktemp("viewer")
+    small = write_small_case(root / "small")
+    refused = Case.create(root / "refused")
+    refused.write_volume("image", small.volume)
+    refused.write_json("findings", refused_findings().model_dump_json())
+    with served(root / "small") as first, served(root / "refused") as second:
+        yield {"small": first(), "refused": second()}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=SOFTWARE_GL)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def room(browser, addresses):
+    """The open page of the small case, whose console must stay free of errors."""
+    page, errors = opened(browser, addresses["small"])
+    yield page
+    assert errors == []
+
+
+def opened(browser, address):
+    page, errors = browser.new_page(viewport={"width": 1366, "height": 768}), []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" and HARMLESS not in message.text else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    page.wait_for_selector("#axial img")
+    return page, errors
+
+
+def shown(page) -> dict:
+    """What each view shows now."""
+    seen = {name: page.get_attribute(f"#{name} img", "src") for name in (*SLICES, "cross", "cpr")}
+    seen |= {f"{name} cross-hair": page.inner_html(f"#{name} .overlay") for name in SLICES}
+    marker = {name: float(page.get_attribute(f"#{name}-marker", "x1")) for name in ("cpr", "curve")}
+    return {**seen, **marker, "place": page.inner_text("#place"), "row": page.eval_on_selector_all("tr.chosen", "rows => rows.map(row => row.id)")}
+
+
+def click(page, selector, x=0.5, y=0.5) -> dict:
+    """Clicks at a fraction of an element, waits for the place to change, and says what is shown then."""
+    before, box = page.inner_text("#place"), page.locator(selector).bounding_box()
+    page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.wait_for_function("before => document.querySelector('#place').innerText !== before", arg=before)
+    time.sleep(0.1)
+    return shown(page)
+
+
+def test_the_second_lesion_moves_every_view(room):
+    first = shown(room)
+    assert first["place"].startswith("LAD 16 mm") and first["row"] == ["lesion-0"]
+    second = click(room, "#lesion-1")
+    assert second["place"].startswith("RCA 20 mm") and second["row"] == ["lesion-1"]
+    assert [key for key in first if first[key] == second[key]] == []
+    assert second["cpr"] == second["curve"]
+    assert room.eval_on_selector("#vessel", "list => list.selectedOptions[0].text") == "RCA"
+
+
+def test_a_click_on_the_curve_and_on_the_straightened_vessel(room):
+    on_curve = click(room, "#curve", 0.25)
+    assert on_curve["curve"] == pytest.approx(25, abs=1)
+    on_vessel = click(room, "#cpr", 0.75)
+    assert on_vessel["cpr"] == pytest.approx(75, abs=1)
+    assert all(on_curve[name] != on_vessel[name] for name in (*SLICES, "cross", "place"))
+
+
+def test_a_click_into_a_slice_follows_the_vessel(room):
+    click(room, "#lesion-0")
+    before = shown(room)
+    line = room.locator("#coronal .overlay line").first
+    x, y = float(line.get_attribute("x1")) / 100, float(line.get_attribute("y2")) / 100 + 0.025
+    after = click(room, "#coronal", x - 0.05, y - 0.12)
+    assert after["place"].startswith("LAD")
+    assert after["axial"] != before["axial"] and after["curve"] < before["curve"] - 5
+
+
+def test_a_click_on_the_tree_moves_there_but_a_drag_only_turns_it(room):
+    room.wait_for_selector("#tree canvas")
+    x, y = bright_place(room)
+    click(room, "#lesion-1")
+    after = click(room, "#tree", x, y)
+    assert after["row"] == []
+    box = room.locator("#tree").bounding_box()
+    room.mouse.move(box["x"] + x * box["width"] - 60, box["y"] + y * box["height"])
+    room.mouse.down()
+    room.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+    room.mouse.up()
+    time.sleep(0.5)
+    assert shown(room) == after
+
+
+def bright_place(page) -> tuple[float, float]:
+    """A fraction of the tree's pane where the lumen is drawn, off the marker and far from its own first lesion."""
+    for _ in range(50):
+        image = np.asarray(Image.open(io.BytesIO(page.locator("#tree").screenshot())).convert("RGB"), int)
+        blue = (image[..., 2] > image[..., 1] + 10) & (image[..., 2] > 90)
+        blue[:, int(0.75 * blue.shape[1]) :] = False
+        inside = np.argwhere(binary_erosion(blue, iterations=2))
+        if len(inside):
+            row, column = inside[len(inside) // 5]
+            return (column + 0.5) / image.shape[1], (row + 0.5) / image.shape[0]
+        time.sleep(0.2)
+    raise AssertionError("the tree was not drawn")
+
+
+def test_windows_fields_and_the_wheel_change_the_pictures(room):
+    for name, value in (("window", "soft tissue"), ("field", "30 mm")):
+        before = room.get_attribute("#axial img", "src")
+        room.select_option(f"#{name}", value)
+        room.wait_for_function("before => document.querySelector('#axial img').src !== before", arg=before)
+    for name in ("axial", "cpr"):
+        before = room.get_attribute(f"#{name} img", "src")
+        room.hover(f"#{name}", force=True)
+        room.mouse.wheel(0, 100)
+        room.wait_for_function("([name, before]) => document.querySelector(`#${name} img`).src !== before", arg=[name, before])
+    room.select_option("#colour_by", "stenosis")
+    room.wait_for_function("document.querySelector('.legend').innerText.includes('70 %')")
+
+
+def test_a_refused_case_says_why(browser, addresses):
+    page, errors = opened(browser, addresses["refused"])
+    assert "too large for coronary arteries" in page.inner_text("#tree")
+    assert "a contrast image is not scored" in page.inner_text("#facts")
+    before = page.get_attribute("#coronal img", "src")
+    box = page.locator("#axial").bounding_box()
+    page.mouse.click(box["x"] + 50, box["y"] + 50)
+    page.wait_for_function("before => document.querySelector('#coronal img').src !== before", arg=before)
+    assert errors == []
+
+
+def test_without_the_secret_nobody_connects(browser, addresses):
+    page, frames = browser.new_page(), []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
+    page.goto(addresses["small"].split("?")[0])
+    for _ in range(300):
+        if frames:
+            break
+        page.wait_for_timeout(100)
+    assert b"Authentication failed" in frames[0]
+    assert page.locator("#axial").count() == 0
