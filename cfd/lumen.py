@@ -25,7 +25,9 @@ MOST_MOVES = 12
 
 @dataclass(frozen=True, eq=False)
 class Port:
-    """A flat opening. name: "inlet_0", "outlet_3" ... center_m, direction (outward unit normal): (3,). radius_m: of the circle with its area.
+    """A flat opening. name: "inlet_0", "outlet_3" ..., numbered by the branch of the whole tree that begins or ends there.
+
+    center_m, direction (outward unit normal): (3,). radius_m: of the circle with its area.
 
     branch: index of the branch of `Lumen.tree` that begins (inlet) or ends (outlet) here; distance_mm: arc length of the plane on it.
     """
@@ -46,7 +48,7 @@ class Port:
 class Lumen:
     """One connected artery tree. points_m: (N, 3). triangles: (T, 3), outward. label: (T,) 0 wall, k + 1 cap of ports[k].
 
-    tree: its centerlines (mm). branch_index: index of each of its branches in the tree it was taken from.
+    tree: its centerlines (mm). branch_index: number of each of its branches in the whole tree (the case's, or all trees of a surface in order).
     """
 
     points_m: np.ndarray
@@ -73,7 +75,7 @@ def lumens_from_case(surface: Surface, tree: CoronaryTree) -> tuple[Lumen, ...]:
     lumens = []
     for root in (index for index, branch in enumerate(tree) if branch.parent is None):
         part, index = subtree(tree, root)
-        lumens.append(replace(_cut(data, part, lambda branch, at_root: CASE_INSET_MM), branch_index=index))
+        lumens.append(_cut(data, part, lambda branch, at_root: CASE_INSET_MM, index))
     return tuple(lumens)
 
 
@@ -90,7 +92,8 @@ def lumens_from_surface(surface: Path | Surface, centerlines: Sequence[Path | pv
         trees = [tree_from_centerlines(_scaled(one, scale)) for one in lines]
     else:
         trees = [tree_from_centerlines(one) for one in centerlines_of(closed, openings_mm)]
-    return tuple(replace(_cut(closed, tree, _inset(tree, openings_mm)), branch_index=tuple(range(len(tree)))) for tree in trees)
+    first = np.cumsum([0, *(len(tree) for tree in trees)])
+    return tuple(_cut(closed, tree, _inset(openings_mm), tuple(range(k, k + len(tree)))) for tree, k in zip(trees, first[:-1], strict=True))
 
 
 def subtree(tree: CoronaryTree, root: int) -> tuple[CoronaryTree, tuple[int, ...]]:
@@ -103,20 +106,23 @@ def subtree(tree: CoronaryTree, root: int) -> tuple[CoronaryTree, tuple[int, ...
     return CoronaryTree(tuple(replace(tree.branches[i], parent=parents.get(tree.branches[i].parent)) for i in index), tree.dominance), tuple(index)
 
 
-def _inset(tree, openings_mm):
-    """How far inside a branch's end its cut lies: half a radius from an opening, one and a half from a rounded tip; half of one at an ostium."""
+def _inset(openings_mm):
+    """How far inside a branch's end its cut lies: where the lumen has its calibre, and half a radius (a whole one behind a rounded tip) farther."""
 
     def inset(branch: Branch, at_root: bool) -> float:
-        end, radius = (branch.points_mm[0], branch.radius_mm[0]) if at_root else (branch.points_mm[-1], branch.radius_mm[-1])
-        open_here = len(openings_mm) and np.linalg.norm(openings_mm - end, axis=1).min() < 2 * radius
-        return float(radius * (0.5 if at_root or open_here else 1.5))
+        away, radius = (branch.distance_mm, branch.radius_mm) if at_root else (branch.length_mm - branch.distance_mm[::-1], branch.radius_mm[::-1])
+        own = float(np.median(radius[away <= max(min(5.0, 0.3 * branch.length_mm), away[1])]))  # a short branch is soon inside its parent
+        full = float(away[np.argmax(radius >= 0.8 * own)])
+        end = branch.points_mm[0 if at_root else -1]
+        open_here = len(openings_mm) and np.linalg.norm(openings_mm - end, axis=1).min() < 2 * own
+        return full + own * (0.5 if at_root or open_here else 1.0)
 
     return inset
 
 
-def _cut(data: pv.PolyData, tree: CoronaryTree, inset) -> Lumen:
+def _cut(data: pv.PolyData, tree: CoronaryTree, inset, index: tuple[int, ...]) -> Lumen:
     """The lumen between the ports of one tree; a cut that fails is moved inward by half a radius, a few times."""
-    wanted = [("inlet_0", 0, True)] + [(f"outlet_{k}", k, False) for k in range(len(tree))]
+    wanted = [(f"inlet_{index[0]}", 0, True)] + [(f"outlet_{name}", k, False) for k, name in enumerate(index)]
     depth = np.array([inset(tree.branches[branch], at_root) for _, branch, at_root in wanted])
     axis = np.vstack([branch.points_mm for branch in tree]), np.concatenate([branch.radius_mm for branch in tree])
     for move in range(MOST_MOVES + 1):
@@ -128,13 +134,15 @@ def _cut(data: pv.PolyData, tree: CoronaryTree, inset) -> Lumen:
             if move == MOST_MOVES:
                 raise
             depth[error.plane] += 0.5 * planes[error.plane].radius_mm
+    if signed_volume(points, triangles) < 0:
+        triangles = triangles[:, ::-1]
     ports = []
     for k, ((name, branch, at_root), plane) in enumerate(zip(wanted, planes, strict=True)):
         cap = points[triangles[label == k + 1]]
         area = np.linalg.norm(np.cross(cap[:, 1] - cap[:, 0], cap[:, 2] - cap[:, 0]), axis=1).sum() / 2
         distance = depth[k] if at_root else tree.branches[branch].length_mm - depth[k]
         ports.append(Port(name, mm_to_m(plane.center_mm), plane.direction, mm_to_m(float(np.sqrt(area / np.pi))), branch, float(distance)))
-    return Lumen(mm_to_m(points), triangles, label, tuple(ports), tree)
+    return Lumen(mm_to_m(points), triangles, label, tuple(ports), tree, index)
 
 
 def _plane(name, branch: Branch, at_root: bool, depth_mm: float) -> Plane:

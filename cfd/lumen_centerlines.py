@@ -69,7 +69,7 @@ def ostium_mm(points_mm: np.ndarray, radius_mm: np.ndarray) -> float:
 def _from(points, radius, start_mm):
     """A line from an arc length on, at equal steps of STEP_MM."""
     s = arc_length_mm(points)
-    wanted = np.linspace(start_mm, s[-1], max(3, int(round((s[-1] - start_mm) / STEP_MM)) + 1))
+    wanted = np.linspace(start_mm, s[-1], max(3, round((s[-1] - start_mm) / STEP_MM) + 1))
     return np.stack([np.interp(wanted, s, points[:, axis]) for axis in range(3)], axis=1), np.interp(wanted, s, radius)
 
 

@@ -10,6 +10,8 @@ import pyvista as pv
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+from vtkmodules.vtkCommonCore import vtkIdList
+from vtkmodules.vtkCommonDataModel import vtkPolygon
 
 from ccta.errors import BadInput
 
@@ -55,8 +57,12 @@ def cut_and_capped(surface: pv.PolyData, planes: Sequence[Plane], axis: tuple[np
             what = f"the cut of {plane.name} at {place} mm gives {len(mine)} loops instead of one"
             raise CutFailed(f"{what}: the vessel ends there, or touches another; move the end of its centerline", k)
         points[mine[0]] -= ((points[mine[0]] - plane.center_mm) @ plane.direction)[:, None] * plane.direction
-        cap = _fan(mine[0], len(points))
-        points = np.vstack([points, points[mine[0]].mean(axis=0)])
+        middle = points[mine[0]].mean(axis=0)
+        if _sees_all(middle, points[mine[0]], plane.direction):
+            cap = np.stack([mine[0], np.roll(mine[0], -1), np.full(len(mine[0]), len(points))], axis=1)
+            points = np.vstack([points, middle])
+        else:
+            cap = _cap(points[mine[0]], mine[0], k)
         triangles, label = np.vstack([triangles, cap]), np.concatenate([label, np.full(len(cap), k + 1)])
     return points, triangles, label
 
@@ -67,7 +73,8 @@ def _demand_near(points, axis, inlet: Plane) -> None:
     far = distance > 3 * np.maximum(axis[1][nearest], 1.5)
     if far.any():
         place = np.round(inlet.center_mm, 1).tolist()
-        raise CutFailed(f"the cut of {inlet.name} at {place} mm leaves parts up to {distance.max():.0f} mm from the centerlines attached; give a line for every branch", 0)
+        what = f"the cut of {inlet.name} at {place} mm leaves parts up to {distance.max():.0f} mm from the centerlines attached"
+        raise CutFailed(f"{what}; give a line for every branch", 0)
 
 
 def _subdivided_near(surface: pv.PolyData, planes) -> pv.PolyData:
@@ -144,6 +151,8 @@ def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:
     """Point indices of each closed loop of free edges, in the order that closes the surface outward."""
     edges = np.vstack([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     size = int(edges.max()) + 1
+    if not len(edges):
+        return []
     free = edges[~np.isin(edges[:, 0] * size + edges[:, 1], edges[:, 1] * size + edges[:, 0])]
     following = dict(zip(free[:, 1], free[:, 0], strict=True))
     loops = []
@@ -168,6 +177,18 @@ def _owners(points, loops, planes) -> list[int]:
     return owner
 
 
-def _fan(loop: np.ndarray, center: int) -> np.ndarray:
-    """Triangles from a loop to one new point; the remesher makes them regular."""
-    return np.stack([loop, np.roll(loop, -1), np.full(len(loop), center)], axis=1)
+def _sees_all(middle, ring, direction) -> bool:
+    """True if the segments from `middle` to a ring's points stay inside it (all fan triangles turn the same way)."""
+    turn = np.cross(ring - middle, np.roll(ring, -1, axis=0) - middle) @ direction
+    return bool((turn > 0).all() or (turn < 0).all())
+
+
+def _cap(ring: np.ndarray, loop: np.ndarray, plane: int) -> np.ndarray:
+    """Triangles over a flat loop of any shape (ear cutting); the remesher makes them regular."""
+    polygon, found = vtkPolygon(), vtkIdList()
+    for index, point in enumerate(ring):
+        polygon.GetPointIds().InsertNextId(index)
+        polygon.GetPoints().InsertNextPoint(point)
+    if not polygon.EarCutTriangulation(found) or found.GetNumberOfIds() != 3 * (len(loop) - 2):
+        raise CutFailed(f"the opening at {np.round(ring.mean(axis=0), 1).tolist()} mm crosses itself; move the end of its centerline", plane)
+    return loop[np.array([found.GetId(i) for i in range(found.GetNumberOfIds())]).reshape(-1, 3)]

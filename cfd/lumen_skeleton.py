@@ -14,25 +14,34 @@ from ccta.errors import BadInput
 from cfd.lumen_centerlines import RADIUS_ARRAY
 
 MOST_VOXELS = 30_000_000
+AORTIC_RADIUS_MM = 6.0
+"""Wider than any coronary artery, narrower than any adult ascending aorta."""
 TIP_WINDOW_MM = 4.0
 """Two tips are not closer than this along the vessel."""
 
 
 def centerlines_of(surface: pv.PolyData, openings_mm: np.ndarray) -> list[pv.PolyData]:
-    """One set of lines per coronary tree, from the inlet to each opening; without openings from the widest place to each tip.
+    """One set of lines per coronary tree, from the inlet to each other end. Ends: the openings, or the tips of a closed surface.
 
-    The inlet is the widest opening. A closed surface with an aorta gives one set per artery that leaves the aorta. Raises BadInput for a surface
-    without branches or with loose parts.
+    The inlet is the widest end; in a closed surface with an aorta it is the aorta, and each artery that leaves it is a tree of its own. Raises
+    BadInput for a surface without branches or with loose parts.
     """
     inside, origin, step = voxels(surface)
     depth = ndimage.distance_transform_edt(inside) * step
-    ends = _inside_of(openings_mm, inside, origin, step) if len(openings_mm) else None
-    if ends is not None and len(ends) == 1:
+    if len(openings_mm) == 1:
         raise BadInput("the surface has one opening only; blood needs an inlet and at least one outlet: open or cut the other ends")
-    root = _widest(ends, depth) if ends is not None else tuple(np.unravel_index(int(np.argmax(depth)), depth.shape))
+    if len(openings_mm):
+        ends = [tuple(end) for end in _inside_of(openings_mm, inside, origin, step)]
+        root = _widest(ends, depth)
+    else:
+        root = tuple(int(i) for i in np.unravel_index(int(np.argmax(depth)), depth.shape))
+        ends = tips_of(inside, depth, root, step)
+        if depth.max() < AORTIC_RADIUS_MM and ends:  # no aorta: an artery begins at its widest tip, which may be near the deepest voxel
+            ends = [ends[0], *tips_of(inside, depth, ends[0], step)]
+            root = _widest(ends, depth)
     search = MCP_Geometric(np.where(inside, 1 / (depth + 1e-3) ** 2, np.inf), fully_connected=True, sampling=(step,) * 3)
     search.find_costs([root])
-    tips = [end for end in map(tuple, ends) if end != root] if ends is not None else tips_of(inside, depth, root, step)
+    tips = [end for end in ends if end != root]
     lines = [_line(search.traceback(tip), depth, origin, step) for tip in tips]
     lines = [line for line in lines if len(line[0]) > 8]
     if not lines:
@@ -67,16 +76,17 @@ def voxels(surface: pv.PolyData) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def tips_of(inside, depth, root, step) -> list[tuple]:
-    """Voxels farther from the root along the vessel than everything around them, where the lumen is narrow against its widest place."""
+    """Voxels farther from the root along the vessel than everything around them; where there is an aorta, only in vessels half as wide."""
     away = MCP_Geometric(np.where(inside, 1.0, np.inf), fully_connected=True, sampling=(step,) * 3)
     distance = np.where(inside, away.find_costs([root])[0], -1.0)
     window = 2 * int(TIP_WINDOW_MM / step) + 1
-    peak = inside & (distance >= ndimage.maximum_filter(distance, window)) & (distance > 0)
-    tips = []
-    for tip in np.argwhere(peak):
-        around = tuple(slice(max(0, i - 8), i + 9) for i in tip)
-        if depth[around].max() < 0.5 * depth.max() and distance[tuple(tip)] > 3 * depth.max():
-            tips.append(tuple(int(i) for i in tip))
+    peak = inside & (distance >= ndimage.maximum_filter(distance, window)) & (distance > 2 * depth.max())
+    narrow = 0.5 * depth.max() if depth.max() > AORTIC_RADIUS_MM else np.inf
+    tips: list[tuple] = []
+    for tip in sorted((tuple(int(i) for i in one) for one in np.argwhere(peak)), key=lambda one: -distance[one]):
+        wide = depth[tuple(slice(max(0, i - 8), i + 9) for i in tip)].max()
+        if wide < narrow and all(np.linalg.norm(np.subtract(tip, other)) * step > max(TIP_WINDOW_MM, wide) for other in tips):
+            tips.append(tip)
     return tips
 
 
@@ -89,7 +99,7 @@ def _inside_of(points_mm, inside, origin, step):
 
 def _widest(ends, depth):
     around = [depth[tuple(slice(max(0, i - 6), i + 7) for i in end)].max() for end in ends]
-    return tuple(ends[int(np.argmax(around))])
+    return ends[int(np.argmax(around))]
 
 
 def _line(path, depth, origin, step):
