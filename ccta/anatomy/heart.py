@@ -20,6 +20,7 @@ from ccta.settings import SegmentSettings
 
 MUSCLE_DENSITY_G_ML = 1.05  # CLINICAL: LV mass
 DIM_HU = 120.0  # four times the noise of a thin coronary CT slice
+NO_PHASE = Unavailable("the cardiac phase was not given")
 POOLS = ("lv", "rv", "la", "ra", "aorta", "pulmonary_artery")
 
 
@@ -95,19 +96,27 @@ def _edges(labels: np.ndarray, hu: np.ndarray, wall: float) -> np.ndarray:
     return edge
 
 
-def measure_heart(heart: Volume, volume: Volume) -> Heart:
-    """LV mass, LV volume and epicardial fat from the labels; what is implausible is Unavailable with the reason."""
+def measure_heart(heart: Volume, volume: Volume, phase_percent: float | Unavailable = NO_PHASE) -> Heart:
+    """LV mass and end-diastolic volume from the labels; what is implausible or not in this image is Unavailable with the reason.
+
+    phase_percent: of the R-R interval; mid to late diastole (60-100 %) counts as end-diastolic. heart and volume share one grid.
+    """
+    if heart.array.shape != volume.array.shape:
+        raise ValueError(f"the labels have shape {heart.array.shape}, the image {volume.array.shape}")
     ml = heart.voxel_mm3 / 1000
     count = np.bincount(heart.array.ravel(), minlength=9)
-    mass_g = count[HEART_LABELS["myocardium"]] * ml * MUSCLE_DENSITY_G_ML
     lv_ml = count[HEART_LABELS["lv"]] * ml
-    sac = heart.array == HEART_LABELS["heart"]
-    fat_ml = int(np.count_nonzero((volume.array[sac] >= -190) & (volume.array[sac] <= -30))) * ml
+    edv = _plausible(lv_ml, 30, 400, "left ventricular volume", "mL")
+    if isinstance(phase_percent, Unavailable):
+        edv = Unavailable(f"the cavity holds {lv_ml:.0f} mL, but whether that is end-diastole is not known: {phase_percent.reason}")
+    elif not 60 <= phase_percent <= 100:
+        edv = Unavailable(f"the image was taken at {phase_percent:.0f} % of the heart cycle, which is not diastole; the cavity holds {lv_ml:.0f} mL there")
+    mass_g = count[HEART_LABELS["myocardium"]] * ml * MUSCLE_DENSITY_G_ML
     return Heart(
         lv_mass_g=_plausible(mass_g, 40, 400, "left ventricular mass", "g"),
-        lv_edv_ml=_plausible(lv_ml, 30, 400, "left ventricular volume", "mL"),
+        lv_edv_ml=edv,
         lv_ef_pct=Unavailable("the ejection fraction needs a systolic and a diastolic phase; one phase was read"),
-        eat_ml=_plausible(fat_ml, 1, 600, "epicardial fat", "mL"),
+        eat_ml=Unavailable("epicardial fat needs the pericardium, which is not traced yet; the labelled heart leaves part of the fat outside"),
     )
 
 

@@ -92,7 +92,10 @@ def test_measures_follow_the_labels():
     found = measure_heart(truth, volume)
     ml = truth.voxel_mm3 / 1000
     assert found.lv_mass_g == pytest.approx(np.count_nonzero(truth.array == HEART_LABELS["myocardium"]) * ml * 1.05, abs=0.1)
-    assert isinstance(found.lv_ef_pct, Unavailable)
+    assert isinstance(found.lv_ef_pct, Unavailable) and "phase" in found.lv_edv_ml.reason
+    cavity = np.count_nonzero(truth.array == HEART_LABELS["lv"]) * ml
+    assert measure_heart(truth, volume, 75.0).lv_edv_ml == pytest.approx(cavity, abs=0.1)
+    assert "35 %" in measure_heart(truth, volume, 35.0).lv_edv_ml.reason
     empty = measure_heart(truth.with_array(np.zeros_like(truth.array)), volume)
     assert isinstance(empty.lv_mass_g, Unavailable) and "40-400" in empty.lv_mass_g.reason
 
