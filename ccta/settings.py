@@ -76,7 +76,7 @@ class MeasureSettings:
     normal_wall_mm: float = 0.4  # intima and media of a healthy coronary artery, below what CT resolves (0.3-0.5 mm)
     normal_wall_hu: float = 60.0  # muscle-like tissue, unenhanced
     max_lumen_radius_mm: float = 3.5  # left main plus ectasia; larger is an aneurysm, which the contour would cut
-    stenosis_min_pct: float = 25.0  # CAD-RADS 2 begins here; smaller narrowings are within the contour's noise
+    stenosis_min_pct: float = 20.0  # just below CAD-RADS 2 (25 %), since the contour errs by about 5 points; less is noise
     stenosis_min_length_mm: float = 1.5  # about two point-spread widths: shorter dips are noise or a step artefact
     stenosis_min_reference_mm: float = 1.5  # smaller vessels are not graded (CLINICAL: CAD-RADS 2.0)
 

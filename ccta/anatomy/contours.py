@@ -42,6 +42,8 @@ RADIUS_JUMP_COST = 1.0
 """Log-likelihood per 0.1 mm change of radius from plane to plane: a 60 % lesion costs 20, its image gains hundreds."""
 SYSTEMATIC_SD_MM = 0.05
 """Error of the radius beyond noise (model, blur, lumen HU), from synthetic vessels."""
+CALCIUM_SD_MM = 0.4
+"""Further error of the radius times the calcified share of the circumference: the width of an unresolved soft cover (same vessels)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +207,10 @@ def _sections(index, fit, wall_mm, model):
     at = np.clip(np.round(fit.radius_mm / RADIUS_STEP_MM).astype(int), 2, fit.cost.shape[2] - 3)
     shifted = [np.take_along_axis(fit.cost, (at + d)[..., None], axis=-1)[..., 0].sum(axis=1) for d in (-2, -1, 0, 1, 2)]
     curvature = np.maximum(shifted[1] + shifted[3] - 2 * shifted[2], (shifted[0] + shifted[4] - 2 * shifted[2]) / 4)
-    sd = np.hypot(RADIUS_STEP_MM / np.sqrt(np.maximum(curvature, 0.05)), SYSTEMATIC_SD_MM)
+    noise_sd = RADIUS_STEP_MM / np.sqrt(np.maximum(curvature, 0.05))
+    bright = (rays.profile_hu > (fit.lumen_hu + CALCIUM_EVIDENCE_HU)[:, None, None]) & rays.own
+    calcified = ndimage.gaussian_filter1d(bright.any(axis=-1).mean(axis=1), 2.0, mode="nearest")
+    sd = np.sqrt(noise_sd**2 + SYSTEMATIC_SD_MM**2 + (CALCIUM_SD_MM * calcified) ** 2)
     misfit = shifted[2] / (0.5 * RESIDUAL_CAP * np.maximum(fit.weight.sum(axis=(1, 2)), 1e-6))
     seen = rays.own[:, :, :8].all(axis=-1).mean(axis=1)
     reliable = (seen > 0.4) & (misfit < 0.6) & (at.mean(axis=1) < fit.cost.shape[2] - 4) & (sd < 0.4)
