@@ -48,10 +48,12 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     progress("heart and aorta")
     heart = segment_heart(volume, settings.segment)
     case.write_volume("heart", heart)
-    quality = assess_quality(volume, heart, case.findings().acquisition)
+    acquisition = case.findings().acquisition
+    quality = assess_quality(volume, heart, acquisition)
     if case.path("calcium_image").exists():  # calcium is scored on its own series
         quality = quality.model_copy(update={"verdict": {task: said for task, said in quality.verdict.items() if task != "calcium"}})
-    case.update_findings(heart=measure_heart(heart, volume), quality=quality)
+    phase = acquisition.phase_percent if acquisition else Unavailable("the phase is not known")
+    case.update_findings(heart=measure_heart(heart, volume, phase), quality=quality)
     progress("coronary arteries")
     try:
         case.write_volume("coronary", segment_coronaries(volume, heart, settings.segment))

@@ -2,9 +2,8 @@
 
 from ccta.case import Case
 from ccta.errors import Refusal
-from ccta.runner import Progress
 from ccta.settings import Settings
-from cfd.pipeline import Anatomy, FlowResult, solve_flow
+from cfd.pipeline import Anatomy, FlowResult, Progress, solve_flow
 
 
 def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:

@@ -138,7 +138,7 @@ def artery_end(piece: np.ndarray, covered: np.ndarray, evidence: Evidence, front
     level = ndimage.median_filter(evidence.image_hu.ravel()[piece].astype(float), width, mode="nearest") / evidence.blood_hu
     wide = ndimage.median_filter(evidence.radius_mm.ravel()[piece].astype(float), width, mode="nearest") >= 1.0
     score = np.where((tube >= settings.coronary_min_tube) & ~(wide & (level < settings.coronary_min_blood)), 1.0, -2.0)
-    score[covered] = 0.0
+    score[covered] = np.minimum(score[covered], 0.0)  # the parent's own lumen says nothing new; a vein beside it still speaks against
     gain = np.cumsum(score)
     return int(np.argmax(gain)) + 1 if gain.max() > 0 else 0
 
