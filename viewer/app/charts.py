@@ -7,7 +7,8 @@ import numpy as np
 from ccta.model import SEGMENTS, Branch
 from viewer.app.study import Study
 
-FFR_RANGE = (0.4, 1.02)
+FFR_RANGE = (0.4, 1.08)
+"""Of the axis; room above 1.0 for the names of the segments."""
 GREY_ZONE = (0.75, 0.80)
 """FFR-CT reading: <= 0.75 positive, 0.76-0.80 grey, > 0.80 negative (CLINICAL)."""
 

@@ -83,7 +83,7 @@ def _tree_pane(room) -> None:
 
 def _cpr_pane(room) -> None:
     with html.Div(classes="pane"):
-        html.Div("straightened vessel, origin left; wheel turns it ({{ cpr_angle }}°)", classes="name")
+        html.Div("straightened vessel, origin left; wheel turns it ({{ cpr_angle }}°)", v_if="cpr_image", classes="name")
         turn = {"wheel": (room.turn, "[$event.deltaY > 0 ? 15 : -15]"), "__events": ["wheel"]}
         with html.Div(id="cpr", classes="cprbox", v_if="cpr_image", click=(room.curve, f"[{ACROSS}]"), **turn):
             html.Img(src=("cpr_image",), draggable="false")

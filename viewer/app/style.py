@@ -27,7 +27,8 @@ html, body { overflow: hidden !important; background: #0b0d0f; }
 .facts { display: grid; grid-template-columns: repeat(4, 1fr); gap: 5px; max-height: 116px; overflow: auto; }
 .fact { background: #15191d; border-radius: 6px; padding: 4px 9px; min-width: 0; }
 .fact i { display: block; color: #8fa1b3; font-style: normal; font-size: 11px; }
-.fact b { font-size: 16px; font-weight: 600; color: #fff; } .fact span { font-size: 11px; color: #c0a878; line-height: 1.25; display: block; }
+.fact b { font-size: 15px; white-space: nowrap; font-weight: 600; color: #fff; }
+.fact span { font-size: 11px; color: #c0a878; line-height: 1.25; display: block; }
 .plot { position: absolute; left: 34px; right: 34px; top: 24px; bottom: 20px; }
 .cprbox { position: absolute; left: 34px; right: 34px; top: 22px; bottom: 4px; }
 .plot svg, .cprbox svg { position: absolute; inset: 0; width: 100%; height: 100%; } .cprbox { cursor: crosshair; } .plot { cursor: crosshair; }
@@ -35,7 +36,7 @@ html, body { overflow: hidden !important; background: #0b0d0f; }
 .tick { position: absolute; font-size: 10.5px; color: #8fa1b3; pointer-events: none; line-height: 1; transform: translate(-50%, -50%);
   white-space: nowrap; }
 .tick.white { left: -17px; color: #fff; } .tick.blue { left: calc(100% + 15px); color: #6fc0f0; } .tick.under { top: calc(100% + 9px); }
-.tick.segment { top: 8px; color: #b8c4cf; } .tick.lesion { bottom: -1px; color: #f0b849; }
+.tick.segment { top: 9px; color: #b8c4cf; } .tick.lesion { bottom: -1px; color: #f0b849; }
 .low { display: grid; grid-template-columns: minmax(0, 0.8fr) minmax(0, 1.5fr); gap: 5px; min-height: 0; }
 .square { container-type: size; } .square .fit { width: min(100cqw, 100cqh); aspect-ratio: 1; }
 .rows { background: #15191d; border-radius: 6px; overflow: auto; min-height: 0; }

@@ -6,7 +6,7 @@ import numpy as np
 import vtk
 from matplotlib import colormaps
 from scipy.spatial import cKDTree
-from vtk.util.numpy_support import numpy_to_vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ccta.model import CoronaryTree, Surface
 from ccta.polydata import surface_polydata
@@ -21,6 +21,11 @@ MARKS = {"FFR": (0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0), "diameter": (1.0, 2.0, 3.0
 FORMATS = {"FFR": "{:.2f}", "diameter": "{:.0f} mm", "stenosis": "{:.0f} %"}
 
 
+MAX_TRIANGLES = 100_000
+CELL_MM = 0.45
+"""For display only: far below the smallest artery that is traced."""
+
+
 class TreeScene:
     """A render window with the lumen surface and the marker. `values` per kind: (P,) at the `places_mm` (P, 3) along the centerlines."""
 
@@ -32,8 +37,8 @@ class TreeScene:
         self.window.AddRenderer(self.renderer)
         self.renderer.SetBackground(0.035, 0.04, 0.05)
         self.values = values
-        self._mesh = surface_polydata(surface) if surface is not None else None
-        self._nearest = cKDTree(places_mm).query(surface.points_mm)[1] if surface is not None and len(places_mm) else None
+        self._mesh = _light(surface_polydata(surface)) if surface is not None else None
+        self._nearest = cKDTree(places_mm).query(vtk_to_numpy(self._mesh.GetPoints().GetData()))[1] if self._mesh is not None and len(places_mm) else None
         self._marker = vtk.vtkSphereSource()
         self._marker.SetRadius(1.7)
         self._marker.SetThetaResolution(16)
@@ -85,6 +90,18 @@ class TreeScene:
         camera.SetViewUp(0, 0, 1)
         self.renderer.ResetCamera()
         camera.Zoom(1.4)
+
+
+def _light(mesh):
+    """The surface as it is where a browser without a graphics card can turn it, else with the points in each cube of `CELL_MM` merged."""
+    if mesh.GetNumberOfPolys() <= MAX_TRIANGLES:
+        return mesh
+    merge = vtk.vtkQuadricClustering()
+    merge.SetInputData(mesh)
+    merge.SetDivisionOrigin(0, 0, 0)
+    merge.SetDivisionSpacing(CELL_MM, CELL_MM, CELL_MM)
+    merge.Update()
+    return merge.GetOutput()
 
 
 def colours_of(kind: str, values: np.ndarray) -> np.ndarray:
