@@ -32,7 +32,7 @@ CORRECTIONS = 3
 SMALLEST_RADIUS_MM = 0.05
 SMOOTHING_PLANES = 1.5
 """Standard deviation of the averaging along the branch, planes; undone to first order in the end, together with the image's own blur."""
-CALCIUM_ABOVE_LUMEN_HU, CALCIUM_TRUST = 150.0, 0.2
+CALCIUM_TRUST = 0.2
 """Against calcium the lumen's edge may hide behind unresolved soft tissue: such rays weigh a fifth."""
 WALL_RIDGE = (0.0, 0.0, 0.0, 0.02)
 FWHM_PER_SD = 2.3548
@@ -140,7 +140,7 @@ def fitted_lumen(rays: Rays, lumen_hu: np.ndarray, model: RayModel) -> Fit:
     """The smooth lumen surface of one branch."""
     weight = np.where(rays.own & ~second_rise(rays.profile_hu, lumen_hu), sample_weight(model), 0.0)
     cost = lumen_cost(rays.profile_hu, weight, lumen_hu, model)
-    return Fit(rays, weight, lumen_hu, _surface(cost, 1.0), cost)
+    return Fit(rays, weight, lumen_hu, _surface(cost, _trust(rays, lumen_hu)), cost)
 
 
 def _surface(cost, trust):
@@ -163,8 +163,7 @@ def refined(fit: Fit, model: RayModel) -> tuple[Fit, np.ndarray]:
             break
         cost = fit.cost.copy()
         cost[planes] = lumen_cost((profile - correction)[planes], fit.weight[planes], fit.lumen_hu[planes], model)
-        calcified = tissues[0] > fit.lumen_hu[:, None] + CALCIUM_ABOVE_LUMEN_HU
-        fit = replace(fit, radius_mm=_surface(cost, np.where(calcified, CALCIUM_TRUST, 1.0)), cost=cost)
+        fit = replace(fit, radius_mm=_surface(cost, _trust(fit.rays, fit.lumen_hu)), cost=cost)
         wall = _wall(profile - correction, fit.weight, fit, model)
     return fit, wall
 
@@ -172,6 +171,15 @@ def refined(fit: Fit, model: RayModel) -> tuple[Fit, np.ndarray]:
 def _wall(profile, weight, fit, model):
     extra = smooth_surface(wall_cost(profile, weight, fit.lumen_hu, fit.radius_mm, model), 0.0, 1.0, SMOOTHING_PLANES, WALL_RIDGE)
     return fit.radius_mm + (model.normal_steps + np.maximum(extra, 0)) * RADIUS_STEP_MM
+
+
+def has_calcium(rays: Rays, lumen_hu: np.ndarray) -> np.ndarray:
+    """(M, A) True where a ray of this vessel is brighter than its lumen can be."""
+    return ((rays.profile_hu > (lumen_hu + CALCIUM_EVIDENCE_HU)[:, None, None]) & rays.own).any(axis=-1)
+
+
+def _trust(rays, lumen_hu):
+    return np.where(has_calcium(rays, lumen_hu), CALCIUM_TRUST, 1.0)
 
 
 def second_rise(profile_hu: np.ndarray, lumen_hu: np.ndarray) -> np.ndarray:
@@ -208,13 +216,12 @@ def _sections(index, fit, wall_mm, model):
     shifted = [np.take_along_axis(fit.cost, (at + d)[..., None], axis=-1)[..., 0].sum(axis=1) for d in (-2, -1, 0, 1, 2)]
     curvature = np.maximum(shifted[1] + shifted[3] - 2 * shifted[2], (shifted[0] + shifted[4] - 2 * shifted[2]) / 4)
     noise_sd = RADIUS_STEP_MM / np.sqrt(np.maximum(curvature, 0.05))
-    bright = (rays.profile_hu > (fit.lumen_hu + CALCIUM_EVIDENCE_HU)[:, None, None]) & rays.own
-    calcified = ndimage.gaussian_filter1d(bright.any(axis=-1).mean(axis=1), 2.0, mode="nearest")
+    calcified = ndimage.gaussian_filter1d(has_calcium(rays, fit.lumen_hu).mean(axis=1), 2.0, mode="nearest")
     sd = np.sqrt(noise_sd**2 + SYSTEMATIC_SD_MM**2 + (CALCIUM_SD_MM * calcified) ** 2)
     misfit = shifted[2] / (0.5 * RESIDUAL_CAP * np.maximum(fit.weight.sum(axis=(1, 2)), 1e-6))
     seen = rays.own[:, :, :8].all(axis=-1).mean(axis=1)
-    reliable = (seen > 0.4) & (misfit < 0.6) & (at.mean(axis=1) < fit.cost.shape[2] - 4) & (sd < 0.4)
-    start = int(np.argmax(seen > 0.6))  # before it a side branch lies in its parent's lumen: it keeps the calibre that it has outside
+    reliable = (seen > 0.6) & (misfit < 0.6) & (at.mean(axis=1) < fit.cost.shape[2] - 4) & (sd < 0.4)
+    start = int(np.argmax(seen > 0.8))  # before it a side branch lies in its parent's lumen: it keeps the calibre that it has outside
     variance = SMOOTHING_PLANES**2 + (model.blur_mm / np.diff(frames.distance_mm).mean()) ** 2
     lumen, wall = resampled_angles(sharpened(fit.radius_mm, variance)), resampled_angles(wall_mm)
     lumen[:start], wall[:start] = lumen[start], wall[start]
