@@ -54,7 +54,7 @@ def find_stenoses(tree: CoronaryTree, sections: list[CrossSections], settings: M
         reference_mm = reference_profile(tree, sections, index)
         for first, last in lesion_ranges(sections[index], reference_mm, settings):
             lesion = _described(tree, sections[index], reference_mm, first, last)
-            if lesion is not None:
+            if lesion is not None and lesion.position_mm > _mouth_mm(tree, sections, index):
                 found.append(lesion)
     return found
 
@@ -74,6 +74,15 @@ def lesion_ranges(section: CrossSections, reference_mm: np.ndarray, settings: Me
         if not _gradable(section, reference_mm, (first, peak, last), settings):
             ranges[-1] = (last, first)
     return [(first, last) for first, last in ranges if last > first and s[last] - s[first] >= settings.stenosis_min_length_mm]
+
+
+def _mouth_mm(tree, sections, index):
+    """Length of a side branch that lies in its parent's lumen or at the flare of its mouth (1 mm more): its contour there is not its own."""
+    branch = tree.branches[index]
+    if branch.parent is None:
+        return -1.0
+    parent = sections[branch.parent]
+    return float(np.interp(branch.parent_distance_mm, parent.distance_mm, parent.lumen_diameter_mm)) / 2 + 1.0
 
 
 def _edges(inside, peak, start):
