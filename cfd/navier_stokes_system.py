@@ -55,8 +55,16 @@ class PortSystem:
         return self.d.w.x.array.copy(), self.flow, self.outlet_pressure.copy()
 
     def restore(self, state) -> None:
-        self.d.w.x.array[:], self.flow, self.outlet_pressure = state[0], state[1], state[2].copy()
-        self.d.before.x.array[:] = state[0]
+        self.blend(state, state, 0.0)
+
+    def blend(self, start, end, share: float) -> None:
+        """The state `share` of the way from one to another."""
+        self.d.w.x.array[:], self.flow, self.outlet_pressure = (a + share * (b - a) for a, b in zip(start, end, strict=True))
+
+    def freeze(self) -> None:
+        """Take the present velocity for what the weak form linearises about (upwind direction, time scale, backflow)."""
+        self.d.before.x.array[:] = self.d.w.x.array
+        self.d.update_time_scale()
 
     def residual(self) -> np.ndarray:
         full = self.d.residual()
@@ -66,7 +74,7 @@ class PortSystem:
         return np.concatenate([momentum, [entry], outlets])
 
     def norm(self) -> float:
-        """Of the residual, without the pseudo-time term (call it when `before` equals `w`)."""
+        """Of the residual, in scaled units."""
         return float(np.linalg.norm(self.residual()))
 
     def step(self) -> None:
@@ -95,10 +103,6 @@ class PortSystem:
         resistance = sparse.diags(self.resistance)
         blocks = [[rows[:, self.free], column, self.normals], [row, corner, None], [-resistance @ self.normals.T, None, sparse.eye(len(self.area))]]
         return sparse.bmat(blocks, format="csr")
-
-    def port_pressures(self) -> np.ndarray:
-        """Outlet pressures, and the inlet flow's pressure equivalent through all resistances in parallel (so that both are watched)."""
-        return np.append(self.outlet_pressure, self.flow / (1 / self.resistance).sum())
 
 
 def inlet_profile(d, ds, inlet: int, wall: int, normal: np.ndarray) -> np.ndarray:
