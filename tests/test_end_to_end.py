@@ -130,9 +130,9 @@ def test_real_scan_is_read_and_refused_in_words(real_data, tmp_path):
     heart, findings = case.read_volume("heart"), case.findings()
     assert {1, 2, 6} <= set(np.unique(heart.array)), "LV, myocardium and aorta"
     for section in (findings.tree, findings.stenoses, findings.plaque, findings.ffr):
-        assert isinstance(section, Unavailable) and "1.5 mm" in section.reason
+        assert isinstance(section, Unavailable) and "1.50 mm" in section.reason
     text = "".join(page.extract_text() for page in PdfReader(case.path("report_pdf")).pages)
-    assert "1.5 mm" in text and "not available" in text.lower()
+    assert "1.50 mm" in text and "not available" in text.lower()
 
 
 @pytest.mark.parametrize("side", ["lca", "rca"])
