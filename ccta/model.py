@@ -158,6 +158,33 @@ class CoronaryTree:
             name=branch.name,
         )
 
+    def continued(self) -> CoronaryTree:
+        """The same arteries, where a branch that ends in a fork goes on as its widest child: only a leaf's end is an end (the RCA goes on at the crux)."""
+        for index, branch in enumerate(self.branches):
+            at_end = [c for c in self.children(index) if branch.length_mm - self.branches[c].parent_distance_mm <= max(1.0, branch.radius_mm[-1])]
+            if at_end:
+                return self._merged(index, max(at_end, key=lambda c: self.branches[c].radius_mm.mean())).continued()
+        return self
+
+    def _merged(self, index: int, heir: int) -> CoronaryTree:
+        """Branch `heir`, a child of `index`, made its continuation."""
+        old, new = self.branches[index], self.branches[heir]
+        fork_mm = new.parent_distance_mm
+        keep = old.distance_mm < fork_mm - 1e-6
+        fields = {name: np.concatenate([getattr(old, name)[keep], getattr(new, name)]) for name in ("points_mm", "radius_mm", "segment")}
+        merged = replace(old, **fields)
+        shift_mm = merged.length_mm - new.length_mm
+        branches = list(self.branches)
+        branches[index] = merged
+        for i, branch in enumerate(branches):
+            if branch.parent == heir:
+                branches[i] = replace(branch, parent=index, parent_distance_mm=branch.parent_distance_mm + shift_mm)
+            elif branch.parent == index and i != heir:
+                branches[i] = replace(branch, parent_distance_mm=min(branch.parent_distance_mm, shift_mm))
+        del branches[heir]
+        number = [i - (i > heir) for i in range(len(self.branches))]
+        return replace(self, branches=tuple(b if b.parent is None else replace(b, parent=number[b.parent]) for b in branches))
+
 
 @dataclass(frozen=True, eq=False)
 class CrossSections:

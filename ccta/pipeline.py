@@ -70,7 +70,7 @@ def tree(case: Case, settings: Settings, progress: Progress) -> None:
     volume, heart = case.read_volume("image"), case.read_volume("heart")
     progress("centerlines")
     named = name_tree(extract_tree(volume, heart, case.read_volume("coronary"), settings.tree), heart, settings.tree)
-    case.write_tree(named)
+    case.write_tree(named.continued())
     case.update_findings(tree=tree_findings(named))
 
 

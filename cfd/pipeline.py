@@ -68,7 +68,7 @@ def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, model: st
     intervals = ffr_intervals(problem, [one for one in (*readings[0].values(), *readings[1]) if isinstance(one, Reading)], settings)
     flows = ()
     if model == "3d":
-        pullback, flows = _in_three_d(anatomy, problem, reduced, progress)
+        pullback, flows = _in_three_d(anatomy, problem, reduced, settings.elements_per_diameter, progress)
     elif model != "rom":
         raise BadSettings(f'the flow model is "rom" or "3d", got {model!r}')
     return FlowResult(pullback, ffr_findings(pullback, anatomy.stenoses, readings, intervals, problem.physiology), problem, reduced, flows)
@@ -77,13 +77,14 @@ def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, model: st
 STEADY = "Steady mean flow in rigid vessels; side branches too small to be seen on CT carry no flow."
 
 
-def _in_three_d(anatomy, problem, reduced, progress):
+def _in_three_d(anatomy, problem, reduced, elements_per_diameter, progress):
     from cfd.three_d import along_branches, solve_trees  # gmsh and DOLFINx load only when they are wanted
 
     if anatomy.surface is None and not anatomy.lumens:
         raise BadInput("the 3-D model needs the lumen surface, which was not made; use the reduced model, or make the surface first")
     lumens = anatomy.lumens or lumens_from_case(anatomy.surface, anatomy.tree)
-    flows = solve_trees(problem, lumens, reduced, lambda text, share=None: progress(text, None if share is None else 0.05 + 0.9 * share))
+    part = lambda text, share=None: progress(text, None if share is None else 0.05 + 0.9 * share)  # noqa: E731
+    flows = solve_trees(problem, lumens, reduced, elements_per_diameter, part)
     solution = along_branches(problem, flows)
     return pullback_file(problem, solution, "3d", [STEADY, *three_d_notes(problem, solution, reduced, flows)]), flows
 
@@ -108,6 +109,8 @@ def flow_problem(anatomy: Anatomy, settings: FlowSettings) -> FlowModel:
     """Geometry with boundary conditions: what both models solve."""
     if not len(anatomy.tree):
         raise Refusal("the coronary tree has no branches, so there is nothing to solve flow in")
+    if len(anatomy.tree.continued()) != len(anatomy.tree):
+        raise BadInput("a branch of the tree ends in a fork, which would make it an outlet; join it with its widest child (`CoronaryTree.continued`)")
     physiology: Physiology = hyperaemic_physiology(anatomy.lv_mass_g, anatomy.patient.sex, settings)
     profiles = branch_profiles(anatomy.tree, anatomy.sections, anatomy.stenoses, settings.lumen_sd_mm)
     shares = outlet_shares(anatomy.tree, profiles, settings.outlet_exponent)

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from ccta.units import m_to_mm, mm_to_m
 from cfd.lumen import Lumen
-from cfd.mesh import FlowMesh, build_mesh
+from cfd.mesh import FlowMesh, MeshSettings, build_mesh
 from cfd.navier_stokes import FlowBoundary, FlowSolution, solve_steady
 from cfd.network import Solution
 from cfd.pullback import FlowModel
@@ -31,14 +31,18 @@ class TreeFlow:
         return self.solution.mesh
 
 
-def solve_trees(problem: FlowModel, lumens: Sequence[Lumen], reduced: Solution, progress: Callable[..., None]) -> tuple[TreeFlow, ...]:
+def solve_trees(
+    problem: FlowModel, lumens: Sequence[Lumen], reduced: Solution, elements_per_diameter: float, progress: Callable[..., None]
+) -> tuple[TreeFlow, ...]:
     """Each tree that begins at an ostium, one after the other. reduced: where its inlet's static pressure comes from."""
     count = len(lumens)
-    return tuple(_solve_tree(problem, lumen, reduced, _part(progress, f"tree {k + 1} of {count}: ", k / count, 1 / count)) for k, lumen in enumerate(lumens))
+    parts = [_part(progress, f"tree {k + 1} of {count}: ", k / count, 1 / count) for k in range(count)]
+    mesh_settings = MeshSettings(elements_per_diameter=elements_per_diameter)
+    return tuple(_solve_tree(problem, lumen, reduced, mesh_settings, part) for lumen, part in zip(lumens, parts, strict=True))
 
 
-def _solve_tree(problem, lumen, reduced, progress):
-    mesh = build_mesh(lumen, progress=lambda text: progress(f"mesh, {text}", 0.0))
+def _solve_tree(problem, lumen, reduced, mesh_settings, progress):
+    mesh = build_mesh(lumen, mesh_settings, progress=lambda text: progress(f"mesh, {text}", 0.0))
     resistance = {port.name: float(problem.resistance_pa_s_m3[lumen.branch_index[port.branch]]) for port in lumen.outlets}
     boundary = FlowBoundary(_inlet_pressure_pa(problem, reduced, lumen), problem.physiology.distal_pressure_pa, resistance)
     solution = solve_steady(mesh, boundary, problem.physiology, progress=lambda text, share: progress(text, 0.1 + 0.9 * share))

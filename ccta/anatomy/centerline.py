@@ -112,5 +112,3 @@ def _cleaned(branches: list[Branch], settings: TreeSettings) -> CoronaryTree:
     if not kept:
         raise Refusal("no labelled artery is long enough for a centerline; correct coronary.nii.gz")
     return CoronaryTree(tuple(kept))
-
-

@@ -225,9 +225,7 @@ def _sections(index, fit, wall_mm, model):
     variance = SMOOTHING_PLANES**2 + (model.blur_mm / np.diff(frames.distance_mm).mean()) ** 2
     lumen, wall = resampled_angles(sharpened(fit.radius_mm, variance)), resampled_angles(wall_mm)
     lumen[:start], wall[:start] = lumen[start], wall[start]
-    return CrossSections(
-        index, frames.distance_mm, frames.center_mm, frames.normal, frames.axis_u, frames.axis_v, lumen, np.maximum(wall, lumen), sd, reliable
-    )
+    return CrossSections(index, frames.distance_mm, frames.center_mm, frames.normal, frames.axis_u, frames.axis_v, lumen, np.maximum(wall, lumen), sd, reliable)
 
 
 def resampled_angles(radius_mm: np.ndarray, count: int = OUTPUT_ANGLES) -> np.ndarray:

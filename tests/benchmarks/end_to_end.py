@@ -12,15 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ccta.case import Case
 from ccta.cli.console import print_table
 from ccta.cli.demo import nearest_stenosis
 from ccta.findings import Findings
+from ccta.model import CoronaryTree, CrossSections
 from ccta.settings import FlowSettings
 
 GOALS = {"3d": 600.0, "rom": 180.0, "memory_gib": 6.0, "stenosis_points": 10.0, "agatston_pct": 15.0, "ffr": 0.03}
@@ -37,6 +39,19 @@ def timed(*words) -> tuple[float, float]:
     return time.monotonic() - started, usage.ru_maxrss / 1024**2
 
 
+def sections_on(tree: CoronaryTree, sections: list[CrossSections]) -> list[CrossSections]:
+    """True sections gathered on the branches of the continued tree: the RCA's and those of the artery that it goes on as."""
+    gathered = []
+    for index, branch in enumerate(tree):
+        places = cKDTree(branch.points_mm)
+        own = [one for one in sections if np.mean(places.query(one.center_mm)[0] < 0.1) > 0.9]
+        joined = {f.name: np.concatenate([getattr(one, f.name) for one in own]) for f in fields(CrossSections) if f.name != "branch"}
+        joined["distance_mm"] = branch.distance_mm[places.query(joined["center_mm"])[1]]
+        order = np.unique(joined["distance_mm"], return_index=True)[1]
+        gathered.append(CrossSections(index, **{name: values[order] for name, values in joined.items()}))
+    return gathered
+
+
 def fine_truth(case: Case, seed: int) -> dict[int, float]:
     """FFR behind each true lesion by 3-D on the true lumen, meshed finer; blood pressure, mass and outlet law as in the case."""
     from ccta.anatomy.lumen_surface import lumen_surface
@@ -45,12 +60,20 @@ def fine_truth(case: Case, seed: int) -> dict[int, float]:
     from cfd.pipeline import Anatomy, solve_flow
 
     patient = make_patient(seed)
-    surface = lumen_surface(patient.tree, patient.sections)
+    tree = patient.tree.continued()
+    sections = sections_on(tree, patient.sections)
+    surface = lumen_surface(tree, sections)
     stenoses = [stenosis_of(patient, number) for number in range(len(patient.plaques))]
     found = case.findings()
-    anatomy = Anatomy(patient.tree, patient.sections, stenoses, surface, found.heart.lv_mass_g, found.patient)
-    result = solve_flow(anatomy, replace(FlowSettings(), mesh_refinement=1.5), "3d")
+    stenoses = [s.model_copy(update={"branch": branch_near(tree, s.center_mm)}) for s in stenoses]
+    anatomy = Anatomy(tree, sections, stenoses, surface, found.heart.lv_mass_g, found.patient)
+    result = solve_flow(anatomy, replace(FlowSettings(), elements_per_diameter=5.5), "3d")
     return {lesion.segment: lesion.ffr for lesion in result.ffr.lesions}
+
+
+def branch_near(tree: CoronaryTree, center_mm) -> int:
+    """The branch whose centerline is nearest to a place."""
+    return int(np.argmin([np.linalg.norm(branch.points_mm - np.asarray(center_mm), axis=1).min() for branch in tree]))
 
 
 def accuracy_rows(found: Findings, truth: dict, true_ffr: dict[int, float]) -> list[list[str]]:
