@@ -1,8 +1,11 @@
 """The flow stage of a case: what it reads from the Case directory and what it leaves there."""
 
+from dataclasses import replace
+
 from ccta.case import Case
-from ccta.errors import Refusal
-from ccta.settings import Settings
+from ccta.errors import Refusal, SolverFailed
+from ccta.settings import FlowSettings, Settings
+from cfd.lumen_cut import CutFailed
 from cfd.pipeline import Anatomy, FlowResult, Progress, solve_flow
 
 
@@ -20,17 +23,30 @@ def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, 
         lv_mass_g=found.heart.lv_mass_g if found.heart else found.heart,
         patient=found.patient,
     )
-    result = solve_flow(anatomy, settings.flow, settings.flow.model, progress)
+    result = _solved(anatomy, settings.flow, progress)
     absent = _write_volume_files(case, result)
     case.write_json("pullback", result.pullback.model_dump_json())
     case.update_findings(ffr=result.ffr)
     return absent
 
 
+def _solved(anatomy: Anatomy, settings: FlowSettings, progress: Progress) -> FlowResult:
+    """By the model of the settings. Where the 3-D model cannot be had on this lumen, the reduced model stands in for it, and the result says so."""
+    if settings.model == "rom":
+        return solve_flow(anatomy, settings, "rom", progress)
+    try:
+        return solve_flow(anatomy, settings, settings.model, progress)
+    except (SolverFailed, CutFailed) as error:
+        said = f"The 3-D solution could not be had ({error}); these are the values of the reduced model."
+        result = solve_flow(anatomy, settings, "rom", progress)
+        pullback = result.pullback.model_copy(update={"notes": [said, *result.pullback.notes]})
+        return replace(result, pullback=pullback, ffr=result.ffr.model_copy(update={"assumptions": [said, *result.ffr.assumptions]}))
+
+
 def _write_volume_files(case: Case, result: FlowResult) -> dict[str, str]:
     """Mesh and 3-D field where there is one; else why there is none."""
     if not result.flows:
-        return dict.fromkeys(("mesh", "flow"), "the reduced model needs no mesh; run `ccta flow` with --model 3d")
+        return dict.fromkeys(("mesh", "flow"), "the flow was solved by the reduced model, which has no mesh")
     from cfd.flow_files import flow_grid, joined_mesh
     from cfd.mesh import save_mesh  # gmsh loads only after a 3-D solution
 
