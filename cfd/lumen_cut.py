@@ -68,9 +68,9 @@ def cut_and_capped(surface: pv.PolyData, planes: Sequence[Plane], axis: tuple[np
 
 
 def _demand_near(points, axis, inlet: Plane) -> None:
-    """Every point of an artery is within 3 radii of its axis (1.5 mm at least), unless the aorta is still attached."""
+    """Every point of an artery and of its stubs is within 5 radii of its axis (7.5 mm at least), unless the aorta is still attached."""
     distance, nearest = cKDTree(axis[0]).query(points)
-    far = distance > 3 * np.maximum(axis[1][nearest], 1.5)
+    far = distance > 5 * np.maximum(axis[1][nearest], 1.5)
     if far.any():
         place = np.round(inlet.center_mm, 1).tolist()
         what = f"the cut of {inlet.name} at {place} mm leaves parts up to {distance.max():.0f} mm from the centerlines attached"

@@ -11,11 +11,13 @@ from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToIm
 
 from ccta.curves import smoothed_curve
 from ccta.errors import BadInput
+from ccta.model import arc_length_mm
 from cfd.lumen_centerlines import RADIUS_ARRAY
 
 MOST_VOXELS = 30_000_000
 AORTIC_RADIUS_MM = 6.0
 """Wider than any coronary artery, narrower than any adult ascending aorta."""
+SHORTEST_ARTERY_MM = 8.0
 TIP_WINDOW_MM = 4.0
 """Two tips are not closer than this along the vessel."""
 
@@ -43,7 +45,7 @@ def centerlines_of(surface: pv.PolyData, openings_mm: np.ndarray) -> list[pv.Pol
     search.find_costs([root])
     tips = [end for end in ends if end != root]
     lines = [_line(search.traceback(tip), depth, origin, step) for tip in tips]
-    lines = [line for line in lines if len(line[0]) > 8]
+    lines = [line for line in lines if _narrow_length_mm(*line) > SHORTEST_ARTERY_MM]
     if not lines:
         raise BadInput("the surface has neither openings nor tips; a vessel tree has an inlet and outlets")
     return [_polydata(group) for group in _grouped(lines)]
@@ -110,11 +112,18 @@ def _line(path, depth, origin, step):
     return points, radius
 
 
+def _narrow_length_mm(points, radius) -> float:
+    """How far a line runs outside the aorta (its whole length where there is none); a corner of the aorta itself is only a few mm."""
+    s = arc_length_mm(points)
+    wide = np.flatnonzero(radius > radius.max() / 3) if radius.max() > AORTIC_RADIUS_MM else np.array([0])
+    return float(s[-1] - s[wide[-1]])
+
+
 def _grouped(lines):
     """Lines that share more than the aorta: those that are still together where the first of them has become narrow."""
     groups: list[list] = []
     for points, radius in lines:
-        narrow = np.flatnonzero(radius < radius.max() / 3) if radius.max() > 6 else np.array([0])
+        narrow = np.flatnonzero(radius < radius.max() / 3) if radius.max() > AORTIC_RADIUS_MM else np.array([0])
         mark = points[min(narrow[0] + 4, len(points) - 1)] if len(narrow) else points[0]
         for group in groups:
             if any(np.linalg.norm(other - mark, axis=1).min() < 3.0 for other, _ in group):

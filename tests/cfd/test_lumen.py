@@ -137,3 +137,10 @@ def test_the_patients_coronary_trees_leave_the_aorta():
     for lumen in lumens:
         assert is_closed(lumen.triangles) and not boundary_loops(lumen.triangles)
         assert 1500 < signed_volume(lumen.points_m, lumen.triangles) * 1e9 < 3000
+
+
+def test_the_patients_arteries_are_found_without_centerlines():
+    if not PATIENT.exists():
+        pytest.skip("the patient's tree is not on this machine (shared/data/patient_tree)")
+    lumens = lumens_from_surface(PATIENT / "NARCO_119.stl")
+    assert [len(lumen.outlets) for lumen in lumens] == [5, 3]  # the fourth right end, 7 mm from its bifurcation, is too short to be told from a bulge
