@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ccta.findings import PullbackFile
 from ccta.model import Surface
 from ccta.polydata import surface_polydata
 from ccta.units import m_to_mm, mmhg_to_pa, pa_to_mmhg
-from cfd.mesh import FlowMesh, save_mesh
+from cfd.mesh import FlowMesh, joined, save_mesh
 
 if TYPE_CHECKING:
     from cfd.three_d import TreeFlow
@@ -57,18 +58,8 @@ def flow_grid(flows: Sequence[TreeFlow], pa_mmhg: float) -> pv.UnstructuredGrid:
 
 def joined_mesh(flows: Sequence[TreeFlow]) -> FlowMesh:
     """All trees as one mesh. Port names carry the tree: "inlet_0" of the second tree becomes "tree1_inlet_0"."""
-    points, tetrahedra, triangles, labels, names, first = [], [], [], [], ["wall"], 0
-    for k, one in enumerate(flows):
-        mesh = one.mesh
-        new = np.concatenate([[0], len(names) + np.arange(len(mesh.names) - 1)])
-        names += [f"tree{k}_{name}" if k else name for name in mesh.names[1:]]
-        points.append(mesh.points_m)
-        tetrahedra.append(mesh.tetrahedra + first)
-        triangles.append(mesh.triangles + first)
-        labels.append(new[mesh.label])
-        first += len(mesh.points_m)
-    quality = min(one.mesh.worst_quality for one in flows)
-    return FlowMesh(np.vstack(points), np.vstack(tetrahedra), np.vstack(triangles), np.concatenate(labels), tuple(names), quality)
+    names = [("wall", *(f"tree{k}_{name}" if k else name for name in one.mesh.names[1:])) for k, one in enumerate(flows)]
+    return joined([replace(one.mesh, names=own) for one, own in zip(flows, names, strict=True)])
 
 
 def write_flow_files(out: Path, lumen: Surface, pullback: PullbackFile, flows: Sequence[TreeFlow] = ()) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -16,7 +17,9 @@ from ccta.cli.stages import NAMES, pipeline
 from ccta.findings import Findings
 from ccta.model import SEGMENTS, Unavailable
 from ccta.runner import stale_stages
-from ccta.settings import Settings
+from ccta.settings import FlowSettings, Settings
+from cfd.lumen import subtree
+from cfd.pipeline import Anatomy, solve_flow
 from tests.conftest import ROOT, run_ccta
 
 
@@ -111,16 +114,18 @@ def test_the_demo_table_has_a_row_per_truth(found, phantom_study):
     assert all(len(row) == 3 and row[1] for row in rows)
 
 
-def test_three_dimensional_flow_agrees_with_the_reduced_model(phantom_case, tmp_path):
-    case = tmp_path / "case"
-    shutil.copytree(phantom_case, case)
-    reduced = Case.open(case).findings()
-    assert run_ccta("flow", case, "--model", "3d") == 0
-    solved = Case.open(case)
-    assert solved.path("mesh").exists() and solved.path("flow").exists()
-    assert solved.pullback().model == "3d" and solved.pullback().mass_error < 1e-3
-    for vessel, value in solved.findings().ffr.vessels.items():
-        assert value.ffr == pytest.approx(reduced.ffr.vessels[vessel].ffr, abs=0.08), vessel
+def test_three_dimensional_flow_agrees_with_the_reduced_model(phantom_case):
+    """On the right coronary artery as measured, with the part of the myocardium that it supplies (the left tree takes minutes: `make bench`)."""
+    case = Case.open(phantom_case)
+    whole, sections = case.read_tree(), case.read_sections()
+    tree, index = subtree(whole, next(i for i, branch in enumerate(whole) if branch.name == "RCA"))
+    own = [replace(sections[old], branch=new) for new, old in enumerate(index)]
+    anatomy = Anatomy(tree, own, surface=case.read_surface(), lv_mass_g=30.0)
+    settings = FlowSettings(interval_samples=20, elements_per_diameter=4.0)
+    solved, reduced = (solve_flow(anatomy, settings, model).pullback for model in ("3d", "rom"))
+    assert solved.model == "3d" and solved.mass_error < 1e-6
+    for ours, theirs in zip(solved.branches, reduced.branches, strict=True):
+        assert ours.ffr[-1] == pytest.approx(theirs.ffr[-1], abs=0.06), ours.name
 
 
 def test_real_scan_is_read_and_refused_in_words(real_data, tmp_path):

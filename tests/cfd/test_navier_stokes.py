@@ -127,3 +127,19 @@ def manufactured_error(n):
 def test_velocity_converges_at_third_order_to_a_manufactured_solution():
     sizes = np.array([4, 6, 8])  # below 4 every second cell touches the boundary, and the order is not yet seen
     assert exact.observed_order(1 / sizes, [manufactured_error(n) for n in sizes]) > 2.75
+
+
+def test_backflow_is_resisted_at_outlets_and_outflow_is_not(tube):
+    """With u = u0 uniform and only the boundary term left, the difference between two shares is (b1 - b0) |u.n| |u|^2 times the outlet's area."""
+    _, solution = tube
+    power = {}
+    for share in (0.0, 0.5):
+        for direction in (1.0, -1.0):
+            d = Discretisation(solution.mesh, BLOOD, SolverSettings(backflow=share))
+            d.convection.value = 1.0
+            for field in (d.w, d.before):
+                field.x.array[d.velocity_dofs] = [0.0, 0.0, direction]
+            power[share, direction] = float(d.residual() @ d.w.x.array)
+    area_mm2 = np.pi * 1.5**2
+    assert power[0.5, -1.0] - power[0.0, -1.0] == pytest.approx(0.5 * area_mm2, rel=0.02)
+    assert power[0.5, 1.0] == pytest.approx(power[0.0, 1.0], abs=1e-9)

@@ -73,8 +73,8 @@ def test_the_curve_and_the_tree_agree_on_a_place(branch, fraction):
     state = ReadingState(branch=branch)
     logic.on_fraction(state, STUDY, fraction)
     found, distance_mm, apart_mm = logic.nearest_on_tree(STUDY, state.position_mm)
-    assert apart_mm < 0.3
-    assert found != branch or distance_mm == pytest.approx(state.distance_mm, abs=0.3)
+    assert apart_mm < 0.6  # half the distance of two centerline points
+    assert found != branch or distance_mm == pytest.approx(state.distance_mm, abs=0.6)
 
 
 def test_the_wheel_steps_through_the_image_and_stops_at_its_end():
