@@ -1,4 +1,4 @@
-"""Exact solutions: verification as library code. Poiseuille, Womersley, and a manufactured Navier-Stokes solution. SI units, numpy and scipy only."""
+"""Exact solutions: verification as library code. Poiseuille, Womersley, Kovasznay, and a manufactured solution. SI units, numpy and scipy only."""
 
 import numpy as np
 from scipy.special import jv
@@ -60,6 +60,16 @@ def beltrami(x, functions, a: float = np.pi / 4, d: float = np.pi / 2):
     u2 = -a * (exp(a * x2) * sin(a * x0 + d * x1) + exp(a * x1) * cos(a * x2 + d * x0))
     pressure = -(u0 * u0 + u1 * u1 + u2 * u2) / 2
     return (u0, u1, u2), pressure
+
+
+def kovasznay(x, y, reynolds):
+    """(u, v, w, p) of the steady flow behind a grid (Kovasznay, Proc Camb Phil Soc 1948;44:58): an exact solution without a force. Dimensionless.
+
+    u = 1 - exp(l x) cos 2 pi y, v = l / (2 pi) exp(l x) sin 2 pi y, w = 0, p = -exp(2 l x) / 2, l = Re / 2 - (Re^2 / 4 + 4 pi^2)^1/2, viscosity 1 / Re.
+    """
+    rate = reynolds / 2 - np.sqrt(reynolds**2 / 4 + 4 * np.pi**2)
+    wave, decay = 2 * np.pi * np.asarray(y), np.exp(rate * np.asarray(x))
+    return 1 - decay * np.cos(wave), rate / (2 * np.pi) * decay * np.sin(wave), np.zeros_like(decay), -(decay**2) / 2
 
 
 def observed_order(size, error) -> float:

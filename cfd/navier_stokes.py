@@ -1,4 +1,4 @@
-"""Steady incompressible Navier-Stokes in a lumen mesh, with resistance outlets and a pressure inlet. The home of dolfinx.
+"""Steady incompressible Navier-Stokes in a lumen mesh by DOLFINx: the reference beside the everyday solver (cfd.steady). The home of dolfinx.
 
     rho u . grad u + grad p - mu laplace u = 0,   div u = 0;   wall u = 0;   inlet mean pressure = aortic;   outlet p = P_d + R Q
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 with contextlib.suppress(ImportError):
     import dolfinx_solver  # noqa: F401  the wheel's MPI and PETSc must be found before dolfinx; conda's dolfinx needs no such help
@@ -26,27 +25,11 @@ from dolfinx import fem
 from mpi4py import MPI
 
 from ccta.errors import SolverFailed
+from cfd.flow_problem import LENGTH_M, SPEED_M_S, FlowBoundary, FlowSolution, Fluid, ports_of
 from cfd.mesh import FlowMesh
 from cfd.navier_stokes_system import PortSystem
 
-LENGTH_M, SPEED_M_S = 1e-3, 1.0
 JIT = {"cffi_extra_compile_args": ["-O3", "-march=native"]}  # compiled once per machine and kept in the user's cache
-
-
-class Fluid(Protocol):
-    """Newtonian blood."""
-
-    density_kg_m3: float
-    viscosity_pa_s: float
-
-
-@dataclass(frozen=True)
-class FlowBoundary:
-    """Mean aortic pressure at the inlet(s); per outlet name the resistance (Pa s/m3) of p = distal + R Q."""
-
-    aortic_pressure_pa: float
-    distal_pressure_pa: float
-    resistance_pa_s_m3: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -63,31 +46,12 @@ class SolverSettings:
     streamline: float = 0.3  # of the usual SUPG term: it raises a tube's gradient by 0.4 % at 4.5 per diameter, 1 would by 1.4 %
 
 
-@dataclass(frozen=True, eq=False)
-class FlowSolution:
-    """Steady flow at the mesh's points, SI. velocity_m_s: (N, 3). pressure_pa: (N,). Per port name: pressure_pa, flow_m3_s (inlets and outlets > 0).
-
-    mass_error: |inflow - outflow| / inflow. residual: per step, against that of blood at rest. criterion: in words, why the iteration stopped.
-    """
-
-    mesh: FlowMesh
-    velocity_m_s: np.ndarray
-    pressure_pa: np.ndarray
-    port_pressure_pa: dict[str, float]
-    port_flow_m3_s: dict[str, float]
-    mass_error: float
-    residual: tuple[float, ...]
-    criterion: str
-
-
 def solve_steady(
     mesh: FlowMesh, boundary: FlowBoundary, fluid: Fluid, settings: SolverSettings | None = None, progress: Callable[[str, float], None] | None = None
 ) -> FlowSolution:
     """The steady flow. progress is told (sentence, share done). SolverFailed where no steady flow is found or an outlet has no resistance."""
     settings = settings or SolverSettings()
-    missing = {name for name in mesh.names if name.startswith("outlet")} - set(boundary.resistance_pa_s_m3)
-    if missing:
-        raise SolverFailed(f"no resistance was given for {sorted(missing)}; the mesh has the ports {list(mesh.names[1:])}")
+    ports_of(mesh, boundary)
     problem = Discretisation(mesh, fluid, settings)
     return _ramped(problem, PortSystem(problem, boundary), settings, progress or (lambda text, share: None))
 
@@ -244,7 +208,7 @@ def solution_of(system: PortSystem, residual: tuple[float, ...], criterion: str)
     pressure[point] = d.w.x.array[d.pressure_dofs[pressure_cells]] * d.pressure_pa
     outflow = (system.normals.T @ d.w.x.array[system.free]) * SPEED_M_S * LENGTH_M**2
     inflow = system.flow * SPEED_M_S * LENGTH_M**2
-    names = (*system.inlets, *system.outlets)
+    names = (system.inlet, *system.outlets)
     return FlowSolution(
         mesh=d.mesh,
         velocity_m_s=velocity,

@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from ccta.errors import SolverFailed
+from cfd.flow_problem import ports_of
 
 
 class PortSystem:
@@ -23,13 +24,10 @@ class PortSystem:
     def __init__(self, d, boundary):
         self.d, self.boundary = d, boundary
         names = d.mesh.names
-        self.inlets = [name for name in names if name.startswith("inlet")]
-        self.outlets = [name for name in names if name.startswith("outlet")]
-        if len(self.inlets) != 1 or not self.outlets:
-            raise SolverFailed(f"a flow problem needs one inlet and at least one outlet, got the ports {list(names[1:])}")
+        self.inlet, self.outlets = ports_of(d.mesh, boundary)
         ds = ufl.Measure("ds", d.domain, subdomain_data=d.tags, metadata={"quadrature_degree": 2})
         self._normal_form = lambda label: fem.form(ufl.inner(ufl.FacetNormal(d.domain), ufl.TestFunctions(d.space)[0]) * ds(label))
-        inlet, wall = names.index(self.inlets[0]), 0
+        inlet, wall = names.index(self.inlet), 0
         self.inlet_normal = fem.assemble_vector(self._normal_form(inlet)).array
         self.profile = inlet_profile(d, ds, inlet, wall, self.inlet_normal)
         fixed = np.zeros(len(d.w.x.array), bool)

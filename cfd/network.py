@@ -75,7 +75,8 @@ def solve_network(tree: CoronaryTree, profiles: Sequence[Profile], resistance_pa
 def solve_pieces(pieces: Pieces, profiles: Sequence[Profile], resistance_pa_s_m3: np.ndarray, physiology: Physiology) -> Solution:
     """`solve_network` for a tree that is cut already (one cut serves many samples).
 
-    The reach of a jet depends on the flow: it is taken from the flow without epicardial losses first, then from the solution, which is solved again.
+    The reach of a jet and the friction in a bend depend on the flow: it is taken from the flow without epicardial losses first, then from the solution,
+    which is solved again.
     """
     ends = np.where(pieces.outlet >= 0, resistance_pa_s_m3[pieces.outlet], 0.0)
     pressures = (physiology.aortic_pressure_pa, physiology.distal_pressure_pa)
@@ -96,8 +97,9 @@ def solve_pieces(pieces: Pieces, profiles: Sequence[Profile], resistance_pa_s_m3
 
 def branch_losses(profile: Profile, flow_m3_s: np.ndarray, physiology: Physiology) -> tuple[np.ndarray, np.ndarray]:
     """Cumulative (linear, quadratic) loss coefficients along a branch, (N,) each; nothing is lost inside the parent's lumen. flow: (N,)."""
-    resistance = losses.viscous_resistance_pa_s_m3(profile.distance_m, profile.area_m2, physiology.viscosity_pa_s)
     reynolds = losses.reynolds_length_m(flow_m3_s, physiology.density_kg_m3, physiology.viscosity_pa_s)
+    bends = losses.curvature_factor(reynolds, profile.area_m2, profile.curvature_1_m)
+    resistance = losses.viscous_resistance_pa_s_m3(profile.distance_m, profile.area_m2, physiology.viscosity_pa_s, bends)
     expansion = losses.expansion_coefficient_1_m4(profile.distance_m, profile.area_m2, reynolds)
     return np.maximum(resistance - profile.at(resistance, profile.start_m), 0.0), 0.5 * physiology.density_kg_m3 * expansion
 

@@ -68,7 +68,7 @@ def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, model: st
     intervals = ffr_intervals(problem, [one for one in (*readings[0].values(), *readings[1]) if isinstance(one, Reading)], settings)
     flows = ()
     if model == "3d":
-        pullback, flows = _in_three_d(anatomy, problem, reduced, settings.elements_per_diameter, progress)
+        pullback, flows = _in_three_d(anatomy, problem, reduced, settings, progress)
     elif model != "rom":
         raise BadSettings(f'the flow model is "rom" or "3d", got {model!r}')
     return FlowResult(pullback, ffr_findings(pullback, anatomy.stenoses, readings, intervals, problem.physiology), problem, reduced, flows)
@@ -77,14 +77,14 @@ def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, model: st
 STEADY = "Steady mean flow in rigid vessels; side branches too small to be seen on CT carry no flow."
 
 
-def _in_three_d(anatomy, problem, reduced, elements_per_diameter, progress):
+def _in_three_d(anatomy, problem, reduced, settings, progress):
     from cfd.three_d import along_branches, solve_trees  # gmsh and DOLFINx load only when they are wanted
 
     if anatomy.surface is None and not anatomy.lumens:
         raise BadInput("the 3-D model needs the lumen surface, which was not made; use the reduced model, or make the surface first")
     lumens = anatomy.lumens or lumens_from_case(anatomy.surface, anatomy.tree)
     part = lambda text, share=None: progress(text, None if share is None else 0.05 + 0.9 * share)  # noqa: E731
-    flows = solve_trees(problem, lumens, reduced, elements_per_diameter, part)
+    flows = solve_trees(problem, lumens, reduced, settings, part)
     solution = along_branches(problem, flows)
     return pullback_file(problem, solution, "3d", [STEADY, *three_d_notes(problem, solution, reduced, flows)]), flows
 

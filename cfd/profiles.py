@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
+from ccta.curves import smoothed_curve, tangents
 from ccta.findings import Stenosis
-from ccta.model import Branch, CoronaryTree, CrossSections
+from ccta.model import Branch, CoronaryTree, CrossSections, arc_length_mm
 from ccta.units import mm2_to_m2, mm_to_m
 
 STEP_MM = 0.25  # resolves the throat of a lesion of 2 mm
@@ -17,7 +18,8 @@ HEALTHY_QUANTILE = 0.6  # above the median, because disease narrows and rarely w
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """One branch. All (N,): distance_m from its origin, area_m2 of the lumen, area_sd_m2 (one standard deviation), healthy_m: expected normal diameter.
+    """One branch. All (N,): distance_m from its origin, area_m2 of the lumen, area_sd_m2 (one standard deviation), healthy_m: expected normal diameter,
+    curvature_1_m of the centerline, smoothed over about a diameter, because flow needs that far to answer to a bend.
 
     start_m: where the branch has left its parent's lumen (0 at an ostium).
     """
@@ -26,6 +28,7 @@ class Profile:
     area_m2: np.ndarray
     area_sd_m2: np.ndarray
     healthy_m: np.ndarray
+    curvature_1_m: np.ndarray
     start_m: float = 0.0
 
     def at(self, values: np.ndarray, distance_m: float) -> float:
@@ -57,7 +60,15 @@ def _profile(tree, index, section, stenoses, lumen_sd_mm):
     diameter = without_bulges(distance, diameter, takeoffs)
     healthy = healthy_diameter(distance, diameter, [mm for mm, _ in takeoffs], _lesion_free(distance, start, stenoses))
     area = np.maximum(np.pi / 4 * diameter**2, SMALLEST_AREA_MM2)
-    return Profile(mm_to_m(distance), mm2_to_m2(area), mm2_to_m2(np.pi * diameter * sd), mm_to_m(healthy), mm_to_m(start))
+    bends = curvature_1_mm(branch.point_at(distance), float(np.median(diameter))) / mm_to_m(1.0)
+    return Profile(mm_to_m(distance), mm2_to_m2(area), mm2_to_m2(np.pi * diameter * sd), mm_to_m(healthy), bends, mm_to_m(start))
+
+
+def curvature_1_mm(points_mm: np.ndarray, sigma_mm: float) -> np.ndarray:
+    """(N,) curvature |dT/ds| of a curve (N, 3) in equal steps, smoothed over `sigma_mm`, 1/mm."""
+    smooth = smoothed_curve(points_mm, sigma_mm)
+    s = arc_length_mm(smooth)
+    return np.linalg.norm(np.gradient(tangents(smooth), s, axis=0), axis=1) if s[-1] > 0 else np.zeros(len(s))
 
 
 def _measured(branch: Branch, section, lumen_sd_mm):

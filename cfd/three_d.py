@@ -6,12 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ccta.curves import tangents
+from ccta.errors import BadSettings
+from ccta.settings import FlowSettings
 from ccta.units import m_to_mm, mm_to_m
+from cfd.flow_problem import AxisFlow, FlowBoundary, FlowSolution
 from cfd.lumen import Lumen
 from cfd.mesh import FlowMesh, MeshSettings, build_mesh
-from cfd.navier_stokes import FlowBoundary, FlowSolution, solve_steady
 from cfd.network import Solution
 from cfd.pullback import FlowModel
+from cfd.steady import solve_steady
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,22 +35,43 @@ class TreeFlow:
         return self.solution.mesh
 
 
-def solve_trees(
-    problem: FlowModel, lumens: Sequence[Lumen], reduced: Solution, elements_per_diameter: float, progress: Callable[..., None]
-) -> tuple[TreeFlow, ...]:
-    """Each tree that begins at an ostium, one after the other. reduced: where its inlet's static pressure comes from."""
+def solve_trees(problem: FlowModel, lumens: Sequence[Lumen], reduced: Solution, settings: FlowSettings, progress: Callable[..., None]) -> tuple[TreeFlow, ...]:
+    """Each tree that begins at an ostium, one after the other. reduced: where its inlet's static pressure and the first guess come from."""
     count = len(lumens)
     parts = [_part(progress, f"tree {k + 1} of {count}: ", k / count, 1 / count) for k in range(count)]
-    mesh_settings = MeshSettings(elements_per_diameter=elements_per_diameter)
-    return tuple(_solve_tree(problem, lumen, reduced, mesh_settings, part) for lumen, part in zip(lumens, parts, strict=True))
+    return tuple(_solve_tree(problem, lumen, reduced, settings, part) for lumen, part in zip(lumens, parts, strict=True))
 
 
-def _solve_tree(problem, lumen, reduced, mesh_settings, progress):
+def _solve_tree(problem, lumen, reduced, settings, progress):
+    mesh_settings = MeshSettings(elements_per_diameter=settings.elements_per_diameter)
     mesh = build_mesh(lumen, mesh_settings, progress=lambda text: progress(f"mesh, {text}", 0.0))
     resistance = {port.name: float(problem.resistance_pa_s_m3[lumen.branch_index[port.branch]]) for port in lumen.outlets}
     boundary = FlowBoundary(_inlet_pressure_pa(problem, reduced, lumen), problem.physiology.distal_pressure_pa, resistance)
-    solution = solve_steady(mesh, boundary, problem.physiology, progress=lambda text, share: progress(text, 0.1 + 0.9 * share))
-    return TreeFlow(lumen, solution)
+    tell = lambda text, share: progress(text, 0.1 + 0.9 * share)  # noqa: E731
+    if settings.solver not in ("everyday", "reference"):
+        raise BadSettings(f'flow.solver is "everyday" or "reference", got {settings.solver!r}')
+    if settings.solver == "reference":
+        from cfd import navier_stokes  # DOLFINx loads, and compiles, only when it is wanted
+
+        return TreeFlow(lumen, navier_stokes.solve_steady(mesh, boundary, problem.physiology, progress=tell))
+    return TreeFlow(lumen, solve_steady(mesh, boundary, problem.physiology, axis_flow(problem, reduced, lumen), progress=tell))
+
+
+def axis_flow(problem: FlowModel, reduced: Solution, lumen: Lumen) -> AxisFlow:
+    """The reduced solution on the stations of one tree, without those inside a parent's lumen; slabs one local diameter long."""
+    rows, first = [], 0
+    for index in lumen.branch_index:
+        profile = problem.profiles[index]
+        use = profile.distance_m >= profile.start_m
+        s = profile.distance_m[use]
+        points_mm = problem.tree.branches[index].point_at(m_to_mm(s))
+        radius = np.sqrt(profile.area_m2[use] / np.pi)
+        diameters = np.concatenate([[0.0], np.cumsum(np.diff(s) / (radius[1:] + radius[:-1]))])
+        count = max(1, round(diameters[-1]))
+        slab = first + np.minimum((diameters / max(diameters[-1], 1e-12) * count).astype(int), count - 1)
+        first += count
+        rows.append((points_mm, tangents(points_mm), m_to_mm(radius), reduced.flow_m3_s[index][use], reduced.pressure_pa[index][use], slab))
+    return AxisFlow(*(np.concatenate(values) for values in zip(*rows, strict=True)))
 
 
 def _inlet_pressure_pa(problem, reduced, lumen):

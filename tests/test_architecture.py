@@ -16,7 +16,7 @@ HOMES = {
     "pydicom|itk": ("ccta/reading", "ccta/phantom"),
     "vtk|vtkmodules|pyvista": ("ccta/polydata.py", "ccta/anatomy/lumen_surface.py", "cfd/", "viewer/"),
     "gmsh|mmgpy": ("cfd/mesh",),
-    "dolfinx|dolfinx_solver|ufl|basix|petsc4py": ("cfd/navier_stokes", "cfd/exact.py"),
+    "dolfinx|dolfinx_solver|ufl|basix|petsc4py": ("cfd/navier_stokes", "cfd/flow_space.py", "cfd/exact.py"),
     "trame": ("viewer/app",),
     "highdicom": ("ccta/report/dicom_objects.py",),
 }

@@ -33,6 +33,18 @@ def test_beltrami_flow_is_divergence_free_and_balances_its_pressure():
     np.testing.assert_allclose(gradient @ velocity(x) + force, 0, atol=1e-7)
 
 
+def test_kovasznays_flow_satisfies_the_navier_stokes_equations():
+    at, h, nu = np.array([0.3, 0.2]), 1e-4, 0.05
+    field = lambda shift: np.array([float(c) for c in exact.kovasznay(*(at + shift), 1 / nu)])  # noqa: E731
+    ex, ey = np.array([h, 0]), np.array([0, h])
+    dx, dy = (field(ex) - field(-ex)) / (2 * h), (field(ey) - field(-ey)) / (2 * h)
+    laplace = (field(ex) + field(-ex) + field(ey) + field(-ey) - 4 * field(0)) / h**2
+    u = field(0)
+    assert dx[0] + dy[1] == pytest.approx(0, abs=1e-6)
+    for k, slope in ((0, dx[3]), (1, dy[3])):
+        assert u[0] * dx[k] + u[1] * dy[k] + slope - nu * laplace[k] == pytest.approx(0, abs=1e-5)
+
+
 def test_observed_order_reads_a_power():
     h = np.array([0.4, 0.2, 0.1])
     assert exact.observed_order(h, 3 * h**2.5) == pytest.approx(2.5)

@@ -5,11 +5,12 @@ import pytest
 
 from ccta.errors import SolverFailed
 from cfd import exact
+from cfd.flow_problem import FlowBoundary
 from cfd.lumen import lumens_from_case
 from cfd.lumen_maps import flow_along_tree, flow_grid, wall_map
-from cfd.mesh import FlowMesh, MeshSettings, build_mesh
-from cfd.navier_stokes import Discretisation, FlowBoundary, SolverSettings, solve_steady
-from tests.cfd.lumens import closed_tube, closed_y
+from cfd.mesh import MeshSettings, build_mesh
+from cfd.navier_stokes import Discretisation, SolverSettings, solve_steady
+from tests.cfd.lumens import closed_tube, closed_y, cube
 
 BLOOD = SimpleNamespace(density_kg_m3=1060.0, viscosity_pa_s=0.0035)
 PRESSURES = {"aortic_pressure_pa": 12000.0, "distal_pressure_pa": 700.0}
@@ -84,20 +85,6 @@ def test_no_steady_flow_is_said_so(tube):
     impossible = SolverSettings(ramp_tolerance=1e-30, most_steps=3)
     with pytest.raises(SolverFailed, match="no steady flow in"):
         solve_steady(solution.mesh, FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 5e9}), BLOOD, impossible)
-
-
-def cube(n):
-    """A unit cube (mm) of 6 n^3 tetrahedra as a FlowMesh whose whole boundary is "wall"."""
-    grid = np.stack(np.meshgrid(*3 * [np.linspace(0, 1, n + 1)], indexing="ij"), axis=-1).reshape(-1, 3)
-    number = np.arange((n + 1) ** 3).reshape(3 * [n + 1])
-    first = number[:-1, :-1, :-1].ravel()
-    step = np.array([(n + 1) ** 2, n + 1, 1])
-    orders = [(0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (2, 1, 0), (1, 0, 2)]
-    cells = np.vstack([np.stack([first + sum(step[list(order[:k])]) for k in range(4)], axis=1) for order in orders])
-    faces = np.sort(np.vstack([cells[:, [0, 1, 2]], cells[:, [0, 1, 3]], cells[:, [0, 2, 3]], cells[:, [1, 2, 3]]]), axis=1)
-    unique, count = np.unique(faces, axis=0, return_counts=True)
-    outside = unique[count == 1]
-    return FlowMesh(grid * 1e-3, cells, outside, np.zeros(len(outside), int), ("wall",))
 
 
 def manufactured_error(n):

@@ -1,0 +1,73 @@
+"""What a coronary tree looks like from afar: in each slab of about one diameter one pressure and one axial flow. The second level of the linear solver.
+
+Flow in a tree is decided by pressures and flows along it, which local smoothing passes on only element by element: solving for these first takes GMRES
+from hundreds of iterations to about ten.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow
+from cfd.flow_space import FlowSpace
+
+
+def axial_shape(space: FlowSpace, axis: AxisFlow) -> tuple[np.ndarray, np.ndarray]:
+    """((N, 3) along the axis, 1 at the centerline, 0 where velocity is given; (N,) nearest station of the axis).
+
+    1 - (d / (d + w))^2 with the distances d to the centerline and w to the wall: the parabola in a tube, and something like it elsewhere.
+    """
+    distance, nearest = cKDTree(axis.points_mm).query(space.nodes_mm)
+    to_wall = cKDTree(space.nodes_mm[space.wall]).query(space.nodes_mm)[0]
+    shape = 1 - (distance / np.maximum(distance + to_wall, 1e-12)) ** 2
+    shape[space.fixed] = 0.0
+    return shape[:, None] * axis.direction[nearest], nearest
+
+
+def inlet_profile(space: FlowSpace, inlet: str) -> np.ndarray:
+    """(N, 3) velocity for unit inflow, zero but at the inlet's own nodes: 1 - (d / (d + w))^2 about the middle of the cap, along its inward normal."""
+    nodes = np.flatnonzero(space.fixed & ~np.isin(np.arange(len(space.fixed)), space.wall))
+    normal = space.normals[inlet]
+    outward = normal.sum(axis=0) / np.linalg.norm(normal.sum(axis=0))
+    rim = np.intersect1d(space.wall, np.flatnonzero(_on_cap(space, nodes, outward)))
+    center = space.nodes_mm[nodes].mean(axis=0)
+    d = np.linalg.norm(space.nodes_mm[nodes] - center, axis=1)
+    to_rim = cKDTree(space.nodes_mm[rim]).query(space.nodes_mm[nodes])[0]
+    profile = np.zeros_like(space.nodes_mm)
+    profile[nodes] = -(1 - (d / (d + to_rim)) ** 2)[:, None] * outward
+    return profile / -np.sum(normal * profile)
+
+
+def _on_cap(space, nodes, outward):
+    """(N,) True for nodes in the plane of the cap and no farther out than one and a half times its radius."""
+    center = space.nodes_mm[nodes].mean(axis=0)
+    away = space.nodes_mm - center
+    reach = 1.5 * np.linalg.norm(away[nodes], axis=1).max()
+    height = np.abs(away[nodes] @ outward).max() + 1e-6
+    return (np.abs(away @ outward) <= height) & (np.linalg.norm(away, axis=1) <= reach + 0.5)
+
+
+def first_guess(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, pressure_pa: float) -> np.ndarray:
+    """(N, 4) parabolas that carry the flow known beforehand, and its pressure, in the solver's units. pressure_pa: of the solver's unit."""
+    flow = axis.flow_m3_s / (SPEED_M_S * LENGTH_M**2)
+    state = np.empty((len(shape), 4))
+    state[:, :3] = shape * (2 * flow / (np.pi * axis.radius_mm**2))[nearest][:, None]
+    state[:, 3] = (axis.pressure_pa / pressure_pa)[nearest]
+    return state
+
+
+def coarse_modes(shape: np.ndarray, slab: np.ndarray, profile: np.ndarray) -> sparse.csr_matrix:
+    """(4 N, 2 S + 1): per slab a constant pressure and the axial flow; last the inlet's profile. slab: (N,)."""
+    count = len(slab)
+    number = np.unique(slab, return_inverse=True)[1]
+    node = np.arange(count)
+    velocity = (4 * node[:, None] + np.arange(3)).ravel()
+    slabs = number.max() + 1
+    rows = np.concatenate([4 * node + 3, velocity, velocity])
+    columns = np.concatenate([number, slabs + np.repeat(number, 3), np.full(3 * count, 2 * slabs)])
+    values = np.concatenate([np.ones(count), shape.ravel(), profile.ravel()])
+    modes = sparse.csr_matrix((values, (rows, columns)), shape=(4 * count, 2 * slabs + 1))
+    modes.eliminate_zeros()
+    return modes

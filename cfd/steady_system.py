@@ -1,0 +1,142 @@
+"""The algebra of the fast 3-D solver: residual and Jacobian with ports as exact rank-one terms, and a two-level preconditioned linear solution."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lu_factor, lu_solve
+
+from cfd.block_matrix import factorised, gmres, product, to_scipy
+from cfd.coarse_space import axial_shape, coarse_modes, first_guess, inlet_profile
+from cfd.element_kernels import assemble, time_scales
+from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow, FlowBoundary, Fluid, ports_of
+from cfd.flow_space import FlowSpace
+from cfd.mesh import FlowMesh
+
+
+class SteadySystem:
+    """Unknowns y (4 N + 1,): velocity and pressure of each node (0 where velocity is given), and the inlet's flow s, in the solver's units.
+
+    The inlet's velocity is s phi with a fixed profile phi of unit flow, which is its test function too: that row says that the mean pressure there
+    (weighted with phi) is the aortic one. An outlet's pressure P = P_d + R b.u, b its normal vector, is a rank-one term R b b^T.
+    """
+
+    def __init__(self, space: FlowSpace, mesh: FlowMesh, axis: AxisFlow, boundary: FlowBoundary, fluid: Fluid):
+        self.space = space
+        self.tune()
+        self.pressure_pa = fluid.density_kg_m3 * SPEED_M_S**2
+        self.nu = fluid.viscosity_pa_s / (self.pressure_pa * LENGTH_M / SPEED_M_S)
+        self.inlet, self.outlets = ports_of(mesh, boundary)
+        self.aortic, self.distal = boundary.aortic_pressure_pa / self.pressure_pa, boundary.distal_pressure_pa / self.pressure_pa
+        self.resistance = np.array([boundary.resistance_pa_s_m3[name] for name in self.outlets]) * SPEED_M_S * LENGTH_M**2 / self.pressure_pa
+        self.port_nodes = [np.flatnonzero(np.abs(space.normals[name]).sum(axis=1)) for name in self.outlets]
+        self.normals = [space.normals[name][nodes] for name, nodes in zip(self.outlets, self.port_nodes, strict=True)]
+        shape, nearest = axial_shape(space, axis)
+        self.profile = inlet_profile(space, self.inlet)
+        self.modes = coarse_modes(shape, axis.slab[nearest], self.profile)
+        self.modes_single = self.modes.astype(np.float32)
+        self.state = first_guess(shape, nearest, axis, self.pressure_pa)
+        self.flow = float(axis.flow_m3_s.max() / (SPEED_M_S * LENGTH_M**2))
+        self.state[:, :3] += self.flow * self.profile
+        self.data = np.zeros((len(space.pattern.column), 4, 4), np.float32)
+        self.tau, self.tau_c = np.zeros(len(space.cells)), np.zeros(len(space.cells))
+        self.row_fixed, self.column_fixed = space.fixed[space.pattern.row], space.fixed[space.pattern.column]
+
+    def tune(self, streamline: float = 0.5, grad_div: float = 0.05, backflow: float = 0.5, parts: int = 2) -> None:
+        """See `cfd.steady.SteadySettings`."""
+        self.streamline, self.grad_div, self.backflow, self.parts = streamline, grad_div, backflow, parts
+
+    def at_rest(self) -> np.ndarray:
+        """(N, 4) blood at rest at aortic pressure."""
+        return np.tile([0.0, 0.0, 0.0, self.aortic], (len(self.state), 1))
+
+    def outflow(self, state: np.ndarray) -> np.ndarray:
+        """(outlets,) flow."""
+        return np.array([np.sum(b * state[nodes, :3]) for nodes, b in zip(self.port_nodes, self.normals, strict=True)])
+
+    def outlet_pressure(self, state: np.ndarray) -> np.ndarray:
+        return self.distal + self.resistance * self.outflow(state)
+
+    def residual(self, state: np.ndarray, wanted: bool = True) -> np.ndarray:
+        """(4 N + 1,) at a state (N, 4); sets the Jacobian's blocks too if `wanted`. The time scales are those of this state."""
+        s = self.space
+        constants = (self.nu, float(s.degree), self.streamline, self.grad_div)
+        time_scales(s.cells, s.gradient, state, constants, self.tau, self.tau_c)
+        full = np.zeros_like(state)
+        if wanted:
+            self.data[:] = 0.0
+        assemble(s.for_kernels, state, (self.tau, self.tau_c, self.nu), s.basis, (self.data, full), wanted)
+        for nodes, b, pressure in zip(self.port_nodes, self.normals, self.outlet_pressure(state), strict=True):
+            incoming = -self.backflow * np.minimum(np.einsum("ij,ij->i", state[nodes, :3], b), 0.0)
+            full[nodes, :3] += pressure * b + incoming[:, None] * state[nodes, :3]
+            if wanted:
+                self.data[s.pattern.diagonal[nodes][:, None], range(3), range(3)] += incoming[:, None]
+        result = self._reduced(full)
+        result[-1] -= self.aortic
+        return result
+
+    def damp(self, courant: float) -> None:
+        """Add the mass of an implicit pseudo-time step, `courant` times each cell's own time scale, to the Jacobian."""
+        s = self.space
+        m = s.cells.shape[1]
+        share = self.streamline / self.tau * s.volume / (m * courant)
+        mass = np.bincount(s.cells.ravel(), np.repeat(share, m), minlength=len(s.nodes_mm))
+        self.data[s.pattern.diagonal[:, None], range(3), range(3)] += mass[:, None]
+
+    def solve(self, right: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, int, float]:
+        """(y, iterations, relative residual) for the Jacobian as it is."""
+        factors = factorised(self.space.pattern, self._without_fixed(), self.parts)
+        seen = (to_scipy(self.space.pattern, self.data) @ self.modes_single + self._port_terms()).tocsr()
+        coarse = lu_factor((self.modes.T @ seen).toarray())
+        transposed = self.modes.T.tocsr()
+
+        def precondition(r):
+            wanted = transposed @ r[:-1]
+            wanted[-1] = r[-1]
+            share = lu_solve(coarse, wanted, check_finite=False)
+            left = r - self._reduced((seen @ share).reshape(-1, 4))
+            correction = (self.modes @ share).reshape(-1, 4)
+            correction[self.space.fixed, :3] = 0.0
+            correction += factors.solve(np.ascontiguousarray(left[:-1].reshape(-1, 4)))
+            return np.append(correction.ravel(), share[-1])
+
+        return gmres(self._multiplied, precondition, right, tolerance, most)
+
+    def advanced(self, change: np.ndarray) -> tuple[np.ndarray, float]:
+        """(state, inlet flow) after a change y."""
+        return self.state + self._expanded(change), self.flow + float(change[-1])
+
+    def _expanded(self, y):
+        full = y[:-1].reshape(-1, 4).copy()
+        full[:, :3] += y[-1] * self.profile
+        return full
+
+    def _reduced(self, full):
+        entry = np.sum(self.profile * full[:, :3])
+        full[self.space.fixed, :3] = 0.0
+        return np.append(full.ravel(), entry)
+
+    def _multiplied(self, y):
+        x = self._expanded(y)
+        full = product(self.space.pattern, self.data, x)
+        for nodes, b, r in zip(self.port_nodes, self.normals, self.resistance, strict=True):
+            full[nodes, :3] += r * np.sum(b * x[nodes, :3]) * b
+        return self._reduced(full)
+
+    def _without_fixed(self):
+        """The Jacobian with identity rows and columns where velocity is given."""
+        blocks = self.data.copy()
+        blocks[self.row_fixed, :3, :] = 0
+        blocks[self.column_fixed, :, :3] = 0
+        own = self.space.pattern.diagonal[self.space.fixed]
+        blocks[own[:, None], range(3), range(3)] = 1
+        return blocks
+
+    def _port_terms(self):
+        """(4 N, modes) sum of R b (b^T Z)."""
+        total = sparse.csr_matrix(self.modes.shape)
+        for nodes, b, r in zip(self.port_nodes, self.normals, self.resistance, strict=True):
+            rows = (4 * nodes[:, None] + np.arange(3)).ravel()
+            vector = sparse.csr_matrix((b.ravel(), (rows, np.zeros(len(rows), int))), shape=(self.modes.shape[0], 1))
+            total = total + r * (vector @ (vector.T @ self.modes))
+        return total

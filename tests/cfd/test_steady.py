@@ -1,0 +1,191 @@
+"""The everyday 3-D solver against exact solutions, against FFCx's code for the same weak form, and against Taylor-Hood elements."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.sparse.linalg import spsolve
+
+from ccta.errors import SolverFailed
+from cfd import exact
+from cfd.block_matrix import to_scipy
+from cfd.element_kernels import assemble, time_scales
+from cfd.flow_problem import AxisFlow, FlowBoundary
+from cfd.flow_space import flow_space
+from cfd.lumen import lumens_from_case
+from cfd.mesh import MeshSettings, build_mesh
+from cfd.steady import SteadySettings, solve_steady
+from cfd.steady_system import SteadySystem
+from tests.cfd.lumens import closed_tube, closed_y, cube
+
+BLOOD = SimpleNamespace(density_kg_m3=1060.0, viscosity_pa_s=0.0035)
+PRESSURES = {"aortic_pressure_pa": 12000.0, "distal_pressure_pa": 700.0}
+
+
+def axis_of(lumen, flow_m3_s):
+    """A rough guess along the centerlines: the same flow everywhere, no pressure drop, slabs of about a diameter."""
+    rows = []
+    for k, branch in enumerate(lumen.tree):
+        s = np.linspace(0, branch.length_mm, 60)
+        points = branch.point_at(s)
+        direction = np.gradient(points, axis=0)
+        slab = 100 * k + (s / (2 * branch.radius_mm.mean())).astype(int)
+        radius = np.interp(s, branch.distance_mm, branch.radius_mm)
+        rows.append((points, direction / np.linalg.norm(direction, axis=1)[:, None], radius, np.full(60, flow_m3_s), np.full(60, 11000.0), slab))
+    return AxisFlow(*(np.concatenate(values) for values in zip(*rows, strict=True)))
+
+
+def solved(case, resistance, elements):
+    (lumen,) = lumens_from_case(*case)
+    mesh = build_mesh(lumen, MeshSettings(elements_per_diameter=elements))
+    return lumen, solve_steady(mesh, FlowBoundary(**PRESSURES, resistance_pa_s_m3=resistance), BLOOD, axis_of(lumen, 2e-6))
+
+
+@pytest.fixture(scope="module")
+def tube():
+    return solved(closed_tube(length_mm=14), {"outlet_0": 5e9}, elements=6)
+
+
+@pytest.fixture(scope="module")
+def y():
+    return solved(closed_y(), {"outlet_0": 8e9, "outlet_1": 16e9}, elements=4)
+
+
+def test_poiseuilles_drop_within_three_percent(tube):
+    _, solution = tube
+    flow = solution.port_flow_m3_s["outlet_0"]
+    drop = solution.port_pressure_pa["inlet_0"] - solution.port_pressure_pa["outlet_0"]
+    assert drop == pytest.approx(exact.poiseuille_drop_pa(flow, 1.5e-3, (14 - 2 * 0.3) * 1e-3, 0.0035), rel=0.03)
+    r = np.linalg.norm(solution.mesh.points_m[:, :2], axis=1)
+    parabola = exact.poiseuille_velocity_m_s(np.minimum(r, 1.5e-3), flow, 1.5e-3)
+    assert np.sqrt(np.mean((solution.velocity_m_s[:, 2] - parabola) ** 2)) < 0.03 * parabola.max()
+
+
+@pytest.mark.parametrize("which", ["tube", "y"])
+def test_mass_is_kept_and_every_outlet_obeys_its_resistance(which, request):
+    _, solution = request.getfixturevalue(which)
+    assert solution.mass_error < 1e-5 and solution.criterion.startswith("steady: residual")
+    resistance = {"tube": {"outlet_0": 5e9}, "y": {"outlet_0": 8e9, "outlet_1": 16e9}}[which]
+    for name, value in resistance.items():
+        assert solution.port_pressure_pa[name] == pytest.approx(700 + value * solution.port_flow_m3_s[name], rel=1e-6)
+
+
+def test_it_agrees_with_taylor_hood_elements(y):
+    from cfd import navier_stokes
+
+    _, solution = y
+    boundary = FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 8e9, "outlet_1": 16e9})
+    other = navier_stokes.solve_steady(solution.mesh, boundary, BLOOD)
+    for name, pressure in other.port_pressure_pa.items():
+        assert solution.port_pressure_pa[name] == pytest.approx(pressure, abs=0.005 * 12000)
+
+
+def assembled(space, state, nu, scales):
+    tau, tau_c = np.zeros(len(space.cells)), np.zeros(len(space.cells))
+    time_scales(space.cells, space.gradient, state, (nu, float(space.degree), *scales), tau, tau_c)
+    data, residual = np.zeros((len(space.pattern.column), 4, 4)), np.zeros_like(state)
+    assemble(space.for_kernels, state, (tau, tau_c, nu), space.basis, (data, residual), True)
+    return data, residual, tau, tau_c
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_the_jacobian_is_the_derivative_of_the_residual(degree):
+    space = flow_space(cube(2), degree)
+    rng = np.random.default_rng(0)
+    state, change, nu = rng.normal(size=(len(space.nodes_mm), 4)), rng.normal(size=(len(space.nodes_mm), 4)), 0.05
+    data, _, tau, tau_c = assembled(space, state, nu, (0.5, 0.1))
+    sides = []
+    for sign in (1, -1):
+        residual = np.zeros_like(state)
+        assemble(space.for_kernels, state + sign * 1e-6 * change, (tau, tau_c, nu), space.basis, (data, residual), False)
+        sides.append(residual)
+    np.testing.assert_allclose((to_scipy(space.pattern, data) @ change.ravel()).reshape(-1, 4), (sides[0] - sides[1]) / 2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_the_kernels_are_what_ffcx_generates(degree):
+    """The residual of the same weak form, written in UFL on DOLFINx's own mesh, node by node to round-off."""
+    import basix.ufl
+    import ufl
+    from dolfinx import fem
+    from scipy.spatial import cKDTree
+
+    from cfd.navier_stokes import domain_of
+
+    mesh, nu = cube(2), 0.05
+    space = flow_space(mesh, degree)
+    state = np.random.default_rng(1).normal(size=(len(space.nodes_mm), 4))
+    _, residual, tau, tau_c = assembled(space, state, nu, (0.5, 0.1))
+    domain, _ = domain_of(mesh)
+    theirs = fem.functionspace(domain, basix.ufl.element("Lagrange", "tetrahedron", degree, shape=(4,)))
+    node = cKDTree(space.nodes_mm).query(theirs.tabulate_dof_coordinates())[1]
+    w = fem.Function(theirs)
+    w.x.array[:] = state[node].ravel()
+    scales = [fem.Function(fem.functionspace(domain, ("DG", 0))) for _ in range(2)]
+    middle = cKDTree(space.nodes_mm[space.cells[:, :4]].mean(axis=1))
+    cell = middle.query(domain.geometry.x[domain.geometry.dofmap].mean(axis=1))[1]
+    for scale, values in zip(scales, (tau, tau_c), strict=True):
+        scale.x.array[:] = values[cell]
+    test = ufl.TestFunction(theirs)
+    u, p = ufl.as_vector([w[i] for i in range(3)]), w[3]
+    v, q = ufl.as_vector([test[i] for i in range(3)]), test[3]
+    strong = ufl.grad(u) * u + ufl.grad(p) - nu * ufl.div(ufl.grad(u))
+    form = ufl.inner(ufl.grad(u) * u + 0.5 * ufl.div(u) * u, v) + nu * ufl.inner(ufl.grad(u), ufl.grad(v)) - p * ufl.div(v) + q * ufl.div(u)
+    form += scales[0] * ufl.inner(strong, ufl.grad(v) * u + ufl.grad(q)) + scales[1] * ufl.div(u) * ufl.div(v)
+    expected = fem.assemble_vector(fem.form(form * ufl.dx(metadata={"quadrature_degree": 2 if degree == 1 else 4}))).array.reshape(-1, 4)
+    np.testing.assert_allclose(residual[node], expected, rtol=1e-11, atol=1e-12)
+
+
+def kovasznay_error(n, degree):
+    """L2 error (by nodes) of velocity on a unit cube with exact values on its boundary."""
+    space, nu = flow_space(cube(n), degree), 0.1
+    state = np.column_stack(exact.kovasznay(*space.nodes_mm.T[:2], 1 / nu))
+    truth = state.copy()
+    inside = np.all((space.nodes_mm > 1e-9) & (space.nodes_mm < 1 - 1e-9), axis=1)
+    state[inside] = 0.0
+    free = np.repeat(inside[:, None], 4, axis=1)
+    free[:, 3] = True
+    free[0, 3] = False
+    free = np.flatnonzero(free.ravel())
+    for _ in range(6):
+        data, residual, _, _ = assembled(space, state, nu, (0.5, 0.05))
+        matrix = to_scipy(space.pattern, data).tocsr()[free][:, free]
+        state.ravel()[free] -= spsolve(matrix.tocsc(), residual.ravel()[free])
+    return float(np.sqrt(np.mean((state - truth)[:, :3] ** 2)))
+
+
+@pytest.mark.parametrize(("degree", "sizes", "order"), [(1, (8, 11, 14), 1.7), (2, (3, 4, 6), 2.7)])
+def test_velocity_converges_to_kovasznays_flow(degree, sizes, order):
+    assert exact.observed_order(1 / np.array(sizes), [kovasznay_error(n, degree) for n in sizes]) > order
+
+
+def test_an_outlet_without_resistance_is_named(tube):
+    lumen, solution = tube
+    with pytest.raises(SolverFailed, match="outlet_0"):
+        solve_steady(solution.mesh, FlowBoundary(**PRESSURES, resistance_pa_s_m3={}), BLOOD, axis_of(lumen, 2e-6))
+
+
+def test_no_steady_flow_is_said_so(tube):
+    lumen, solution = tube
+    boundary = FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 5e9})
+    with pytest.raises(SolverFailed, match="no steady flow in 2 steps at 4 times"):
+        solve_steady(solution.mesh, boundary, BLOOD, axis_of(lumen, 2e-6), SteadySettings(ramp_tolerance=1e-30, most_steps=2))
+
+
+def test_backflow_is_resisted_at_outlets_and_outflow_is_not(tube):
+    """With u uniform along the axis the work of two shares differs by (b1 - b0) |u.n| |u|^2 times the outlet's area, for flow that comes in."""
+    lumen, solution = tube
+    boundary = FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 5e9})
+    system = SteadySystem(flow_space(solution.mesh, 2), solution.mesh, axis_of(lumen, 2e-6), boundary, BLOOD)
+    outward = system.normals[0].sum(axis=0) / np.linalg.norm(system.normals[0].sum(axis=0))
+    work = {}
+    for share in (0.0, 0.5):
+        system.tune(backflow=share)
+        for direction in (1.0, -1.0):
+            state = np.zeros_like(system.state)
+            state[:, :3] = direction * outward
+            work[share, direction] = float(np.sum(system.residual(state, wanted=False)[:-1].reshape(-1, 4)[:, :3] * state[:, :3]))
+    assert work[0.5, 1.0] == pytest.approx(work[0.0, 1.0], abs=1e-9)
+    free = ~system.space.fixed[system.port_nodes[0]]
+    area = np.linalg.norm(system.normals[0][free], axis=1).sum()
+    assert work[0.5, -1.0] - work[0.0, -1.0] == pytest.approx(0.5 * area, rel=1e-6)
