@@ -28,7 +28,7 @@ class SteadySettings:
     """How the steady state is sought."""
 
     degree: int = 2  # of velocity and pressure; on a right coronary tree degree 1 needed 12 times the elements and read FFR 0.004 lower still
-    tolerance: float = 1e-5  # of the residual, against that of blood at rest; FFR stands to 1e-4 from 1e-3 on
+    tolerance: float = 1e-4  # of the residual, against that of blood at rest; the inflow stands to 1e-4 from 5e-3 on
     ramp: tuple[float, ...] = (4.0, 2.0, 1.4)  # viscosities, times the patient's, on the way
     ramp_tolerance: float = 1e-2  # a guess need not be better
     last_viscosity: float = 1.5  # where the ramp may end if no steady flow exists beyond; the solution's criterion then says so

@@ -5,6 +5,7 @@ Wall time and peak memory are of whole `ccta` processes. The FFR truth is a fine
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -112,8 +113,8 @@ def model_row(case: Case, rom: Findings, solved: Findings) -> list[str]:
 
 
 def main() -> None:
-    """Runs everything in a temporary folder and prints two tables."""
-    with tempfile.TemporaryDirectory() as name:
+    """Runs everything in a temporary folder, or in the one given, which is kept, and prints two tables."""
+    with contextlib.nullcontext(sys.argv[1]) if sys.argv[1:] else tempfile.TemporaryDirectory() as name:
         folder, seed = Path(name), 1
         made_s, _ = timed("phantom", folder / "study", "--seed", seed)
         truth = json.loads((folder / "study" / "truth.json").read_text())

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyvista as pv
+from scipy.spatial import cKDTree
 
 from ccta.model import Branch, CoronaryTree, Surface
 from cfd.mesh import FlowMesh
@@ -24,6 +25,23 @@ def closed_tube(radius_mm=1.5, length_mm=20.0, step_mm=0.15) -> tuple[Surface, C
     points = np.vstack([points, [[0, 0, z[0]], [0, 0, z[-1]]]])
     line = np.stack([np.zeros(41), np.zeros(41), np.linspace(0, length_mm, 41)], axis=1)
     return Surface(points, np.vstack([wall, bottom_cap, top_cap])), CoronaryTree((Branch(line, np.full(41, radius_mm)),))
+
+
+def bent_tube(bend_mm=25.0, radius_mm=1.5, degrees=90.0, step_mm=0.2) -> tuple[Surface, CoronaryTree]:
+    """A tube along an arc in the x-z plane; round ends 1 mm beyond its centerline's."""
+    beyond = np.degrees(1 / bend_mm)
+    arc = lambda first, last, count: _arc(bend_mm, np.radians(np.linspace(first, last, count)))  # noqa: E731
+    axis = arc(-beyond, degrees + beyond, 2000)
+    low, high = axis.min(axis=0) - radius_mm - 1, axis.max(axis=0) + radius_mm + 1
+    grid = pv.ImageData(dimensions=(np.ceil((high - low) / step_mm) + 1).astype(int), spacing=(step_mm,) * 3, origin=low)
+    away = cKDTree(axis).query(np.asarray(grid.points))[0] - radius_mm
+    surface = grid.contour([0.0], scalars=away).triangulate().clean()
+    line = arc(0, degrees, 80)
+    return Surface(np.asarray(surface.points, float), surface.faces.reshape(-1, 4)[:, 1:]), CoronaryTree((Branch(line, np.full(80, radius_mm)),))
+
+
+def _arc(bend_mm, angle):
+    return bend_mm * np.stack([1 - np.cos(angle), np.zeros(len(angle)), np.sin(angle)], axis=1)
 
 
 def closed_y(radius_mm=1.5, child_radius_mm=1.1, step_mm=0.2) -> tuple[Surface, CoronaryTree]:

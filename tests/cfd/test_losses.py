@@ -12,6 +12,7 @@ from cfd.losses import (
     JET_EXCESS,
     JET_EXPONENT,
     JET_LENGTH,
+    curvature_factor,
     dynamic_pressure_pa,
     expansion_coefficient_1_m4,
     junction_coefficient_1_m4,
@@ -34,6 +35,14 @@ def test_viscous_resistance_of_a_cone_by_hand():
     radius = np.linspace(1.0e-3, 2.0e-3, 2001)
     resistance = viscous_resistance_pa_s_m3(np.linspace(0, 0.05, 2001), np.pi * radius**2, 0.0035)
     assert resistance[-1] == pytest.approx(8 * 0.0035 / np.pi * 0.05 * (1e9 - 1.25e8) / (3 * 1e-3), rel=1e-5)
+
+
+def test_a_bend_costs_what_white_measured():
+    """By hand: De = 100 gives (11.6 / 100)^0.45 = 0.3794, 0.6206^2.2 = 0.3502, 1 / 0.6498 = 1.539; a straight vessel and De < 11.6 give 1."""
+    radius, bend = 1.5e-3, 60e-3
+    reynolds = 2 * radius * 100 / np.sqrt(radius / bend)
+    factor = curvature_factor(np.array([reynolds, reynolds, 0.1 * reynolds]), np.full(3, np.pi * radius**2), np.array([1 / bend, 0.0, 1 / bend]))
+    np.testing.assert_allclose(factor, [1.539, 1.0, 1.0], atol=2e-3)
 
 
 def lost(area, length_m=0.1, reynolds_m=1e-6):
