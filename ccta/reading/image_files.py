@@ -8,6 +8,7 @@ import numpy as np
 
 from ccta.errors import BadInput
 from ccta.model import Volume
+from ccta.reading.upright import upright
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
@@ -19,7 +20,7 @@ def is_image_file(path: Path) -> bool:
 
 
 def read_image(path: Path) -> tuple[Volume, list[str]]:
-    """(volume as int16 HU, notes on what was changed). The array's axes are permuted (never flipped) so that k runs closest to head-foot.
+    """(volume as int16 HU, notes on what was changed). The axes are the patient's, k closest to head-foot.
 
     Raises BadInput: a picture, damaged, not 3-D, no orientation, implausible spacing or HU.
     """
@@ -33,8 +34,8 @@ def read_image(path: Path) -> tuple[Volume, list[str]]:
         raise BadInput(f"{path} cannot be read as an image ({' '.join(str(error).split())[:200]}). It may be truncated: copy it again.") from error
     _check_geometry(path, array, affine)
     array, notes = hounsfield(array, path.name)
-    array, affine = _axial_last(array, affine)
-    return Volume(array, affine), notes
+    volume, said = upright(Volume(array, affine))
+    return volume, [*notes, said] if said else notes
 
 
 def _nifti(path: Path):
@@ -88,14 +89,3 @@ def hounsfield(array: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     if low >= 0 and low < 700 and soft > 0.1:
         return np.clip(array.astype(np.int32) - 1024, -32768, 32767).astype(np.int16), ["the values were stored with an offset of 1024, which was taken off"]
     raise BadInput(f"{name} holds values from {low:g} to {high:g}: not Hounsfield units (air is near -1000). Give the CT itself, not a label map.")
-
-
-def _axial_last(array: np.ndarray, affine: np.ndarray):
-    """Permute the axes so that i, j, k run closest to left-right, front-back, head-foot."""
-    direction = np.abs(affine[:3, :3]) / np.linalg.norm(affine[:3, :3], axis=0)
-    k = int(np.argmax(direction[2]))
-    rest = [axis for axis in range(3) if axis != k]
-    i, j = rest if direction[0, rest[0]] >= direction[0, rest[1]] else rest[::-1]
-    moved = affine.copy()
-    moved[:3, :3] = affine[:3, [i, j, k]]
-    return array.transpose(i, j, k), moved

@@ -14,6 +14,7 @@ from ccta.reading.dicom_files import counted_kinds, scan
 from ccta.reading.dicom_series import grouped, read_volume
 from ccta.reading.headers import acquisition_of, patient_of
 from ccta.reading.image_files import PICTURES, is_image_file, read_image
+from ccta.reading.upright import upright
 from ccta.settings import ReadSettings
 
 WANTED = {"ccta": "contrast-enhanced CT of the heart", "calcium": "non-contrast CT of the heart"}
@@ -122,9 +123,10 @@ def read(series: SeriesInfo, progress: Callable[[float], None] | None = None) ->
         return Scan(volume, acquisition, Patient())
     if series.modality != "CT":
         raise BadInput(f"Series {series.label} is {series.modality}, not CT. Give a coronary CT.")
-    volume = read_volume(series.images, progress)
+    volume, said = upright(read_volume(series.images, progress))
+    because = "; ".join(filter(None, (series.chosen_because, said)))
     acquisition = acquisition_of(series.images, volume).model_copy(
-        update={"contrast": series.contrast, "source": str(series.source), "series_uid": series.uid, "chosen_because": series.chosen_because}
+        update={"contrast": series.contrast, "source": str(series.source), "series_uid": series.uid, "chosen_because": because}
     )
     return Scan(volume, acquisition, patient_of(series.images[0]))
 
