@@ -71,7 +71,7 @@ def files_under(path: Path) -> list[File]:
 def _members(path: Path) -> list[File]:
     try:
         infos = [info for info in _archive_of(path).infolist() if not info.is_dir()]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
         raise BadInput(f"{path} is a damaged zip archive ({error}). Copy it again, or unpack it and give the folder.") from error
     total, packed = sum(info.file_size for info in infos), path.stat().st_size
     if (total > BOMB_BYTES and total > BOMB_RATIO * packed) or any(info.file_size > DEFLATE_RATIO * packed + 1024 for info in infos):

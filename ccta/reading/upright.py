@@ -38,9 +38,7 @@ def upright(volume: Volume) -> tuple[Volume, str]:
     matrix = np.linalg.inv(turned.affine) @ target
     array = np.empty(shape[::-1], np.int16).T  # a slice array[:, :, k] is contiguous, as in any volume that is read
     for k in range(shape[2]):  # slice by slice: no copy of the stack in another type
-        offset = matrix[:3, 2] * k + matrix[:3, 3]
-        coordinates_of_slice = matrix[:3, :2]
-        array[:, :, k] = _slice(turned.array, coordinates_of_slice, offset, shape[:2])
+        array[:, :, k] = _slice(turned.array, matrix[:3, :2], matrix[:3, 2] * k + matrix[:3, 3], shape[:2])
     word = "sheared (tilted gantry)" if shear > KEPT_SHEAR_DEG else "oblique"
     said = f"the stack is {word}, {max(turn, shear):.1f} degrees off the patient's axes: resampled to them"
     return Volume(array, target, volume.frame_of_reference_uid), said
