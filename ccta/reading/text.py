@@ -20,7 +20,7 @@ def readable(text: str) -> str:
 
     GB text is taken for granted only where every run of high bytes is even and lies in the range of GB 2312 (0xA1-0xF7): "Müller" is left alone.
     """
-    text = text.strip(" \0")
+    text = re.sub(r"[\0-\x1f\x7f]+", " ", text).strip()  # no control character of a header reaches a terminal or a report
     if text.isascii():
         return text
     try:

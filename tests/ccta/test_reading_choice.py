@@ -214,7 +214,8 @@ def test_enhanced_ct_gives_kernel_kv_and_phase_from_its_functional_groups(tmp_pa
     shared = dataset.SharedFunctionalGroupsSequence[0]
     for name, values in {
         "CTReconstructionSequence": {"ConvolutionKernel": "Qr36"}, "CTXRayDetailsSequence": {"KVP": 100.0},
-        "CardiacSynchronizationSequence": {"NominalPercentageOfCardiacPhase": 78.0}, "CTImageFrameTypeSequence": {"FrameType": ["ORIGINAL", "PRIMARY", "AXIAL"]},
+        "CardiacSynchronizationSequence": {"NominalPercentageOfCardiacPhase": 78.0},
+        "CTImageFrameTypeSequence": {"FrameType": ["ORIGINAL", "PRIMARY", "AXIAL"]},
     }.items():  # fmt: skip
         item = Dataset()
         for keyword, value in values.items():
