@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import numpy as np
 
 from ccta.errors import BadInput
 from ccta.model import Volume
+from ccta.reading.input_files import DEFLATE_RATIO
 from ccta.reading.upright import upright
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
+
+
+MAX_VOXELS = 2**31  # four times a scan of 1024 x 1024 x 512
 
 
 def is_image_file(path: Path) -> bool:
@@ -27,10 +33,10 @@ def read_image(path: Path) -> tuple[Volume, list[str]]:
     if path.name.lower().endswith(PICTURES):
         raise BadInput(f"{path} is a picture: it has no Hounsfield units and no millimetres. Give the DICOM series it was made from.")
     try:
-        array, affine = _nifti(path) if ".nii" in path.name.lower() else _itk(path)
+        array, affine = _nifti(path) if ".nii" in path.name.lower() else _nrrd_or_mha(path)
     except BadInput:
         raise
-    except Exception as error:  # nibabel and ITK raise many types for a damaged file
+    except Exception as error:  # nibabel and SimpleITK raise many types for a damaged file
         raise BadInput(f"{path} cannot be read as an image ({' '.join(str(error).split())[:200]}). It may be truncated: copy it again.") from error
     _check_geometry(path, array, affine)
     array, notes = hounsfield(array, path.name)
@@ -44,24 +50,52 @@ def _nifti(path: Path):
     image = nibabel.load(path)
     if int(image.header["sform_code"]) == 0 and int(image.header["qform_code"]) == 0:
         raise BadInput(f"{path} states no orientation (sform and qform code are 0): left and right would be a guess. Convert it again from DICOM.")
+    _check_size(path, image.shape, image.get_data_dtype().itemsize, path.stat().st_size)
     array = np.asanyarray(image.dataobj)
     scale_mm = {"meter": 1e3, "micron": 1e-3}.get(image.header.get_xyzt_units()[0], 1.0)
     return array, np.diag([-scale_mm, -scale_mm, scale_mm, 1.0]) @ image.affine  # RAS -> LPS
 
 
-def _itk(path: Path):
-    import itk
+def _nrrd_or_mha(path: Path):
+    import SimpleITK  # loads in half a second; ITK's own Python package needs nine and 800 MB for the same readers
 
-    image = itk.imread(str(path))
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        raise BadInput(f"{path} has {image.GetNumberOfComponentsPerPixel()} values per voxel; a CT has one.")
-    array = itk.array_from_image(image).T
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    data = _data_files(path)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    if reader.GetNumberOfComponents() != 1:
+        raise BadInput(f"{path} has {reader.GetNumberOfComponents()} values per voxel; a CT has one.")
+    shape = reader.GetSize()
+    _check_size(path, shape, SimpleITK.Image([1] * max(2, min(len(shape), 3)), reader.GetPixelID()).GetSizeOfPixelComponent(), data)
+    image = reader.Execute()
+    array = SimpleITK.GetArrayFromImage(image).T
     if array.ndim != 3:
         return array, np.eye(4)
     affine = np.eye(4)
-    affine[:3, :3] = itk.array_from_matrix(image.GetDirection()) @ np.diag(np.array(image.GetSpacing()))
-    affine[:3, 3] = np.array(image.GetOrigin())
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) @ np.diag(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
     return array, affine
+
+
+def _data_files(path: Path) -> int:
+    """Bytes of the file and of the data file that a detached header (MHD, NHDR) names. BadInput where that lies outside the header's folder."""
+    with path.open("rb") as file:
+        head = file.read(2**16).decode("latin-1")
+    named = re.search(r"^(?:ElementDataFile *=|data ?file:) *(.*)$", head, re.M | re.I)
+    name = named.group(1).strip() if named else "LOCAL"
+    names = [name] if not name.upper().startswith("LIST") else head[named.end() :].split()
+    if any(Path(one).is_absolute() or ".." in Path(one).parts for one in names):
+        raise BadInput(f"{path} names a data file outside its own folder ({name[:80]}), which is not followed. Put both files into one folder.")
+    beside = [path.parent / one.split()[0] for one in names if one.upper() != "LOCAL" and one.split()]
+    return path.stat().st_size + sum(one.stat().st_size for one in beside if one.is_file())
+
+
+def _check_size(path: Path, shape, bytes_per_voxel: int, on_disk: int) -> None:
+    """BadInput where the header claims more than the file can hold, before anything is allocated for it."""
+    voxels = math.prod(int(n) for n in shape)
+    if voxels > MAX_VOXELS or voxels * bytes_per_voxel > DEFLATE_RATIO * on_disk:
+        raise BadInput(f"{path} claims {' x '.join(map(str, shape))} voxels and has {on_disk:,} bytes: its header is damaged. Copy it again.")
 
 
 def _check_geometry(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
@@ -70,7 +104,8 @@ def _check_geometry(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     if min(array.shape[:3]) < 8:
         raise BadInput(f"{path} has shape {array.shape}: too few voxels along one axis to be a scan of the heart.")
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not (np.isfinite(affine).all() and (spacing > 0.05).all() and (spacing < 12).all()):
+    sound = np.isfinite(affine).all() and (spacing > 0.05).all() and (spacing < 12).all()
+    if not (sound and abs(np.linalg.det(affine[:3, :3] / spacing)) > 0.1):
         raise BadInput(f"{path} has voxels of {np.round(spacing, 4).tolist()} mm, which no heart CT has: its spacing is lost or not in millimetres.")
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import itk
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import Image as Picture
 
 from ccta.coordinates import to_patient_mm
@@ -147,11 +147,11 @@ def test_image_files_agree_in_patient_mm(tmp_path, suffix):
     if "nii" in suffix:
         nibabel.Nifti1Image(hu, np.diag([-1.0, -1, 1, 1]) @ affine).to_filename(path)
     else:
-        image = itk.image_from_array(np.ascontiguousarray(hu.T))
+        image = SimpleITK.GetImageFromArray(np.ascontiguousarray(hu.T))
         image.SetSpacing([1.5, 1.2, 2.0])
         image.SetOrigin([40, -70, 30])
-        image.SetDirection(itk.matrix_from_array(affine[:3, :3] / [1.5, 1.2, 2.0]))
-        itk.imwrite(image, str(path))
+        image.SetDirection((affine[:3, :3] / [1.5, 1.2, 2.0]).ravel().tolist())
+        SimpleITK.WriteImage(image, str(path))
     scan = read(open_input(path).series[0])
     assert abs(scan.volume.affine[2, 2]) == pytest.approx(1.2)  # k runs head-foot
     np.testing.assert_allclose(scan.volume.array, ramp_lps(scan.volume.affine, scan.volume.array.shape), atol=1)
