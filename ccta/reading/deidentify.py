@@ -7,6 +7,7 @@ What the analysis needs and the profile removes (phase, gating, whether contrast
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import re
 import secrets
 from collections.abc import Callable
@@ -19,8 +20,16 @@ from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
-from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    LegacyConvertedEnhancedCTImageStorage,
+)
 
+from ccta.case import atomic_path
 from ccta.errors import BadInput, StorageFailed
 from ccta.reading.burned_in import LETTERS_SEEN, burned_in_reason
 from ccta.reading.dicom_files import File, Image, scan
@@ -61,19 +70,23 @@ def deidentify(source: Path, out: Path, keep_age_sex: bool = False, keep_burned_
         kept = {file: images for file, images in kept.items() if file not in burned}
     if not kept:
         raise BadInput(f"{source} holds no CT image that could be de-identified: {'; '.join(sorted(set(left_out.values()))[:3]) or 'it is empty'}.")
-    people, series = _Numbers("ANON-"), {}
+    people, series, written = _Numbers("ANON-"), {}, 0
     dictionary.clear()  # new UIDs, consistent within this study only
     for done, (file, images) in enumerate(kept.items(), 1):
         number = series.setdefault(images[0].text("SeriesInstanceUID"), [len(series) + 1, 0])
-        number[1] += 1
-        dataset = _read(file)
-        clean = cleaned(dataset, images[0], people.of(images[0].text("PatientID") or images[0].text("PatientName")), keep_age_sex)
-        _write(clean, out / f"series{number[0]:03d}" / f"{number[1]:05d}.dcm")
+        pseudonym = people.of(images[0].text("PatientID") or images[0].text("PatientName"))
+        fault = _copied(file, images[0], (pseudonym, keep_age_sex), out / f"series{number[0]:03d}" / f"{number[1] + 1:05d}.dcm")
+        if fault:
+            left_out[file.name] = fault
+        else:
+            number[1], written = number[1] + 1, written + 1
         if progress:
             progress(f"{len(kept)} files", done / len(kept))
     dictionary.clear()
+    if not written:
+        raise BadInput(f"{source} holds no CT image that could be de-identified: {'; '.join(sorted(set(left_out.values()))[:3])}.")
     warnings = tuple(f"{file.name}: {reason}" for file, reason in burned.items())
-    return Deidentified(out, len(kept), left_out, warnings)
+    return Deidentified(out, written, left_out, warnings)
 
 
 class _Numbers:
@@ -105,12 +118,22 @@ def _burned_in(by_file: dict[File, list[Image]]) -> dict[File, str]:
     return {file: reason or "another image of its series has text in its pixels" for file, reason in reasons.items() if reason or file in whole}
 
 
-def _read(file: File) -> Dataset:
+def _copied(file: File, image: Image, how: tuple[str, bool], target: Path) -> str:
+    """Write the copy; '' or why there is none. how: pseudonym, whether age and sex are kept. A damaged file leaves nothing behind. StorageFailed: disk."""
     try:
         with file.open() as stream:
-            return dcmread(stream)
-    except Exception as error:  # pydicom raises what it meets; the file is what the user can act on
-        raise BadInput(f"{file.name} cannot be read ({' '.join(str(error).split())[:200]}). Copy it again, or leave it out.") from error
+            clean = cleaned(dcmread(stream), image, *how)
+        content = io.BytesIO()
+        clean.save_as(content, enforce_file_format=True)
+    except Exception as error:  # pydicom and the library raise what they meet in a damaged file
+        return f"damaged DICOM file ({type(error).__name__}: {' '.join(str(error).split())[:100]})"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(f"{target.parent} cannot be made ({error.strerror}); free some space or choose another place.") from error
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content.getbuffer())
+    return ""
 
 
 def cleaned(dataset: Dataset, image: Image, pseudonym: str, keep_age_sex: bool) -> Dataset:
@@ -217,14 +240,12 @@ def _code(value: str, meaning: str) -> Dataset:
 def _renew_meta(dataset: Dataset) -> None:
     """A new preamble and file meta information: the old ones may hold titles of applications and private information."""
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    meta.TransferSyntaxUID = getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID") or _native_syntax(dataset)
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
     dataset.file_meta, dataset.preamble = meta, bytes(128)
 
 
-def _write(dataset: Dataset, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        dataset.save_as(path, enforce_file_format=True)
-    except OSError as error:
-        raise StorageFailed(f"{path} could not be written ({error.strerror or error}); free some space or choose another place.") from error
+def _native_syntax(dataset: Dataset) -> str:
+    """The syntax that a file without meta information was read by."""
+    implicit, little_endian = dataset.original_encoding
+    return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian

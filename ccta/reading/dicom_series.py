@@ -12,7 +12,10 @@ from pydicom.pixels import pixel_array
 
 from ccta.errors import BadInput, IncompleteSeries
 from ccta.model import Volume
+from ccta.reading import decoders
 from ccta.reading.dicom_files import Image
+
+decoders.install()
 
 SAME_PLACE_MM = 0.01  # two slices closer than this lie at one position
 MAX_TILT_DEG = 45.0  # gantries tilt by up to 30 degrees

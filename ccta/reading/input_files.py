@@ -61,10 +61,10 @@ def files_under(path: Path) -> list[File]:
         raise BadInput(f"{path} does not exist; give a DICOM folder, a zip of one, or a NIfTI, NRRD or MHA image.")
     if path.is_dir():
         return [File(p) for p in sorted(path.rglob("*")) if p.is_file()]
-    if zipfile.is_zipfile(path):
-        return _members(path)
     if not path.is_file():
         raise BadInput(f"{path} is neither a file nor a folder; give a DICOM folder, a zip of one, or a NIfTI, NRRD or MHA image.")
+    if zipfile.is_zipfile(path):
+        return _members(path)
     return [File(path)]
 
 

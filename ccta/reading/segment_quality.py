@@ -63,7 +63,8 @@ def segment_qualities(volume: Volume, tree: CoronaryTree, sections: list[CrossSe
 def edge_widths_mm(volume: Volume, planes: CrossSections, aorta_hu: float | None = None) -> np.ndarray:
     """(M,) width of the lumen's edge per plane, mm: (inner - outer HU) over the steepest slope, upper quintile over the rays; NaN where too few are free.
 
-    The inner HU is at least `FILLED` of the aorta's: an artery smeared over more than its own diameter is dim and would look sharp by itself. Every plane nearest to a whole `PLANE_EVERY_MM` is measured, the others are NaN.
+    The inner HU is at least `FILLED` of the aorta's: an artery smeared over more than its own diameter is dim and would look sharp by itself.
+    Every plane nearest to a whole `PLANE_EVERY_MM` is measured, the others are NaN.
     """
     widths = np.full(len(planes), np.nan)
     chosen = np.unique(np.searchsorted(planes.distance_mm, np.arange(planes.distance_mm[0], planes.distance_mm[-1], PLANE_EVERY_MM)))

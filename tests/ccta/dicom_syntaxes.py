@@ -1,4 +1,4 @@
-"""Every transfer syntax in daily use, written with encoders that the reader does not decode with (imagecodecs; pydicom for RLE)."""
+"""Every transfer syntax in daily use: encoders of imagecodecs (OpenJPH for HTJ2K, CharLS, OpenJPEG, libjpeg-turbo), of pydicom for RLE."""
 
 import imagecodecs
 import numpy as np
@@ -18,7 +18,7 @@ LOSSY = {"JPEG baseline", "JPEG extended", "JPEG-LS near", "JPEG 2000", "HTJ2K"}
 UNSIGNED_ONLY = {"JPEG baseline", "JPEG extended"}
 ENCODERS = {
     uid.JPEGBaseline8Bit: lambda a: imagecodecs.jpeg8_encode(a, 100),
-    uid.JPEGExtended12Bit: lambda a: imagecodecs.jpeg8_encode(a, 100),
+    uid.JPEGExtended12Bit: lambda a: imagecodecs.jpeg8_encode(a, 100, bitspersample=12),
     uid.JPEGLossless: lambda a: imagecodecs.jpeg8_encode(a.view(np.uint16), lossless=True, predictor=4, bitspersample=16),
     uid.JPEGLosslessSV1: lambda a: imagecodecs.jpeg8_encode(a.view(np.uint16), lossless=True, predictor=1, bitspersample=16),
     uid.JPEGLSLossless: lambda a: imagecodecs.jpegls_encode(a.view(np.uint16)),
@@ -32,14 +32,14 @@ ENCODERS = {
 
 
 def encoded(dataset: Dataset, name: str) -> Dataset:
-    """The same image (16 bits, one frame) in the transfer syntax of this name; 8 bits in lossy JPEG."""
+    """The same image (16 bits, one frame) in the transfer syntax of this name; 8 or 12 bits in lossy JPEG."""
     syntax = SYNTAXES[name]
     stored = np.frombuffer(dataset.PixelData, "<i2" if dataset.PixelRepresentation else "<u2").reshape(dataset.Rows, dataset.Columns)
     if syntax == uid.RLELossless:
         dataset.compress(uid.RLELossless, generate_instance_uid=False)
     elif syntax in ENCODERS:
-        bits = 8 if name in UNSIGNED_ONLY else 16
-        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
+        bits = {"JPEG baseline": 8, "JPEG extended": 12}.get(name, 16)
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8 if bits == 8 else 16, bits, bits - 1
         data = ENCODERS[syntax](np.ascontiguousarray(stored.astype(np.uint8) if bits == 8 else stored))
         dataset.PixelData = encapsulate([bytes(data)])
         dataset["PixelData"].VR = "OB"
