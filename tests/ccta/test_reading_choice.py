@@ -14,6 +14,7 @@ from ccta.model import Unavailable
 from ccta.reading import phases
 from ccta.reading.study import listed, open_input, read
 from ccta.settings import ReadSettings
+from tests.benchmarks.reading import measured, write_study
 from tests.ccta.dicom_makers import SeriesSpec, chest_hu, slices, write_datasets, write_enhanced, write_series
 from tests.conftest import run_ccta
 
@@ -286,3 +287,10 @@ def test_rescale_slope_may_be_absent_but_an_absurd_one_is_not_believed(tmp_path)
         dataset.RescaleSlope = "1e30"
     write_datasets(tmp_path / "b", datasets)
     assert open_input(tmp_path / "b").series[0].good_for == "the images carry no rescale to Hounsfield units"
+
+
+def test_memory_of_reading_is_bounded_by_twice_the_study(tmp_path):
+    """The long table, with times, is `python -m tests.benchmarks.reading`."""
+    got = measured(write_study(tmp_path / "study", 256))
+    assert got["size_mib"] == 128 and got["peak_mib"] - got["list_mib"] < 1.3 * got["size_mib"]
+    assert got["peak_mib"] < 2 * 256  # the whole process, for the 512 slices of which this is half
