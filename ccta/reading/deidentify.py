@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 from dicomanonymizer.simpledicomanonymizer import anonymize_dataset, dictionary, initialize_actions
@@ -158,9 +158,18 @@ def cleaned(dataset: Dataset, image: Image, pseudonym: str, keep_age_sex: bool) 
     return dataset
 
 
+@cache
+def _rules() -> dict:
+    """Tag -> action of the profile."""
+    return initialize_actions(EDITION)
+
+
 def _apply_profile(dataset: Dataset) -> None:
     """The library's rules on this level and, which it leaves to us, on the items of every sequence that it keeps."""
-    anonymize_dataset(dataset, base_rules_gen=partial(initialize_actions, EDITION))
+    tags = dataset.keys()
+    present = {(tag.group, tag.element) for tag in tags}
+    rules = {tag: action for tag, action in _rules().items() if len(tag) > 2 or tag in present}  # longer ones stand for repeating groups
+    anonymize_dataset(dataset, base_rules_gen=lambda: rules)
     for element in dataset:
         if element.VR == "SQ":
             for item in element.value:

@@ -227,6 +227,15 @@ def test_a_series_with_drawn_text_is_warned_of(tmp_path):
     assert done.files == 9 and len(done.warnings) == 9
 
 
+def test_a_damaged_file_gets_no_copy_and_is_named(tmp_path):
+    paths = write_datasets(tmp_path / "in", slices(SeriesSpec(chest_hu((64, 64, 9)))))
+    content = paths[4].read_bytes()
+    paths[4].write_bytes(content.replace(b"\x18\x00\x10\x12SH", b"\x18\x00\x10\x12DI"))  # a type that does not exist
+    done = deidentify(tmp_path / "in", tmp_path / "out")
+    assert done.files == 8 and list(done.left_out) == [str(paths[4])] and "damaged DICOM file" in done.left_out[str(paths[4])]
+    assert len(list((tmp_path / "out").rglob("*.dcm"))) == 8 and not list((tmp_path / "out").rglob(".partial*"))
+
+
 def test_zip_in_and_places_that_are_refused(tmp_path):
     paths = write_datasets(tmp_path / "in", slices(SeriesSpec(chest_hu((64, 64, 8)))))
     with zipfile.ZipFile(tmp_path / "Adlerhorst.zip", "w") as archive:
