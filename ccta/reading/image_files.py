@@ -51,7 +51,7 @@ def _nifti(path: Path):
     if int(image.header["sform_code"]) == 0 and int(image.header["qform_code"]) == 0:
         raise BadInput(f"{path} states no orientation (sform and qform code are 0): left and right would be a guess. Convert it again from DICOM.")
     _check_size(path, image.shape, image.get_data_dtype().itemsize, path.stat().st_size)
-    array = np.asanyarray(image.dataobj)
+    array = as_int16(image.dataobj.get_unscaled(), path.name, image.dataobj.slope, image.dataobj.inter)
     scale_mm = {"meter": 1e3, "micron": 1e-3}.get(image.header.get_xyzt_units()[0], 1.0)
     return array, np.diag([-scale_mm, -scale_mm, scale_mm, 1.0]) @ image.affine  # RAS -> LPS
 
@@ -69,7 +69,7 @@ def _nrrd_or_mha(path: Path):
     shape = reader.GetSize()
     _check_size(path, shape, SimpleITK.Image([1] * max(2, min(len(shape), 3)), reader.GetPixelID()).GetSizeOfPixelComponent(), data)
     image = reader.Execute()
-    array = SimpleITK.GetArrayFromImage(image).T
+    array = as_int16(SimpleITK.GetArrayViewFromImage(image).T, path.name)
     if array.ndim != 3:
         return array, np.eye(4)
     affine = np.eye(4)
@@ -109,18 +109,29 @@ def _check_geometry(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
         raise BadInput(f"{path} has voxels of {np.round(spacing, 4).tolist()} mm, which no heart CT has: its spacing is lost or not in millimetres.")
 
 
+def as_int16(stored: np.ndarray, name: str, slope: float = 1.0, intercept: float = 0.0) -> np.ndarray:
+    """int16 of stored x slope + intercept, rounded and clipped, slab by slab along the last axis: no copy of the image in another type."""
+    if stored.dtype.kind not in "iuf":
+        raise BadInput(f"{name} holds values of type {stored.dtype}; a CT has numbers.")
+    if stored.dtype == np.int16 and (slope, intercept) == (1.0, 0.0):
+        return np.array(stored)
+    out = np.empty(stored.shape, np.int16, order="F")
+    for k in range(stored.shape[-1]):
+        slab = stored[..., k] * np.float32(slope) + np.float32(intercept)
+        if not np.isfinite(slab).all():
+            raise BadInput(f"{name} holds NaN or infinite values.")
+        out[..., k] = np.clip(np.rint(slab), -32768, 32767)
+    return out
+
+
 def hounsfield(array: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     """(int16 HU, notes). Values stored with the offset 1024 (air at 0, as in CAT08) are shifted back and said so; others without air are refused."""
-    if not np.issubdtype(array.dtype, np.integer):
-        if not np.isfinite(array).all():
-            raise BadInput(f"{name} holds NaN or infinite values.")
-        array = np.rint(array)
     array = array[..., 0] if array.ndim == 4 else array
     sparse = array[:: max(1, array.shape[0] // 64), :: max(1, array.shape[1] // 64), :: max(1, array.shape[2] // 64)]
     low, high = float(sparse.min()), float(sparse.max())
     if low < -300:
-        return np.clip(array, -32768, 32767).astype(np.int16, copy=False), []
+        return array, []
     soft = np.count_nonzero((sparse > 900) & (sparse < 1500)) / sparse.size
     if low >= 0 and low < 700 and soft > 0.1:
-        return np.clip(array.astype(np.int32) - 1024, -32768, 32767).astype(np.int16), ["the values were stored with an offset of 1024, which was taken off"]
+        return np.maximum(array, -31744) - np.int16(1024), ["the values were stored with an offset of 1024, which was taken off"]
     raise BadInput(f"{name} holds values from {low:g} to {high:g}: not Hounsfield units (air is near -1000). Give the CT itself, not a label map.")
