@@ -35,7 +35,8 @@ SPACING_MM = (0.02, 20.0)  # of pixels; outside, the header is wrong
 FARTHEST_MM = 1e5  # of a position from the scanner's origin
 LARGEST_SLOPE, LARGEST_INTERCEPT = 1e4, 1e6
 
-_MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"%PDF": "PDF", b"II*\x00": "TIFF", b"MM\x00*": "TIFF"}
+_MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"%PDF": "PDF", b"II*\x00": "TIFF", b"MM\x00*": "TIFF",
+          b"PK\x03\x04": "zip"}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

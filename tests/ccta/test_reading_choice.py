@@ -294,3 +294,26 @@ def test_memory_of_reading_is_bounded_by_twice_the_study(tmp_path):
     got = measured(write_study(tmp_path / "study", 256))
     assert got["size_mib"] == 128 and got["peak_mib"] - got["list_mib"] < 1.3 * got["size_mib"]
     assert got["peak_mib"] < 2 * 256  # the whole process, for the 512 slices of which this is half
+
+
+def test_phases_inside_one_enhanced_object_are_told_apart(tmp_path):
+    spec = SeriesSpec(chest_hu((64, 64, 66)), spacing_mm=SPACING_MM)
+    write_enhanced(tmp_path / "e.dcm", spec)
+    dataset = dcmread(tmp_path / "e.dcm")
+    frames = []
+    for percent in (40.0, 75.0):
+        for frame in dataset.PerFrameFunctionalGroupsSequence:
+            item, phase = Dataset(), Dataset()
+            item.PlanePositionSequence = frame.PlanePositionSequence
+            phase.NominalPercentageOfCardiacPhase = percent
+            item.CardiacSynchronizationSequence = [phase]
+            frames.append(item)
+    first = np.frombuffer(dataset.PixelData, "<i2")
+    dataset.PerFrameFunctionalGroupsSequence, dataset.NumberOfFrames = frames, len(frames)
+    dataset.PixelData = np.concatenate([first, first + 7]).astype("<i2").tobytes()
+    dataset.save_as(tmp_path / "e.dcm")
+    inventory = open_input(tmp_path / "e.dcm")
+    assert [(s.uid[-2:], s.phase_percent, s.files) for s in inventory.series] == [("#1", 40, 66), ("#2", 75, 66)]
+    volumes = [volume.array for _, volume in inventory.phase_sets[0]]
+    np.testing.assert_array_equal(volumes[0], spec.hu)
+    np.testing.assert_array_equal(volumes[1], spec.hu + 7)
