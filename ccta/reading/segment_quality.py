@@ -31,6 +31,7 @@ EDGE_MM = (1.45, 1.7, 2.1, 2.5)  # wider than each costs one point: blur alone g
 CNR = (14.0, 10.0, 7.0, 4.0)  # lower than each costs one point: 4 is where lumen and fat overlap within two standard deviations each
 RELIABLE = (0.85, 0.7, 0.5, 0.25)  # share of planes with a contour that is no guess: less than each costs one point
 STEP_SCORE = 3  # best score of a segment that crosses a step between slabs
+NAMED = 3  # segments in one sentence
 SEGMENT_WORDS = ("non-diagnostic", "poor")  # of score 1 and 2
 
 
@@ -133,5 +134,6 @@ def _reasons(found: dict[int, SegmentQuality]) -> dict[str, str]:
 
 def _named(found: dict[int, SegmentQuality]) -> str:
     """'mRCA (motion or blur: its edges are 2.8 mm wide) is'."""
-    names = [f"{SEGMENTS[s][0]} ({q.because})" for s, q in found.items()]
-    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+    names = [f"{SEGMENTS[s][0]} ({q.because})" for s, q in list(found.items())[:NAMED]]
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return f"{', '.join(names)}{more} {'is' if len(found) == 1 else 'are'}"

@@ -111,6 +111,11 @@ def test_a_main_segment_without_diagnostic_quality_refuses_ffr():
     assert with_segments(told, {2: SegmentQuality(5, "", 0.9)}).verdict == QUALITY.verdict
 
 
+def test_many_segments_are_counted_not_all_named():
+    told = with_segments(QUALITY, {s: SegmentQuality(2, "noise", 1.0) for s in (1, 2, 3, 6, 7)})
+    assert told.verdict["plaque"] == "limited: pRCA (noise), mRCA (noise), dRCA (noise) and 2 more are poor"
+
+
 def test_a_side_branch_does_not_refuse_ffr():
     told = with_segments(QUALITY, {9: SegmentQuality(1, "motion", 2.8)})
     assert told.verdict["ffr"].startswith("limited: D1")
