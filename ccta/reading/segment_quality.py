@@ -83,7 +83,8 @@ def edge_widths_mm(volume: Volume, planes: CrossSections, aorta_hu: float | None
         slope = (-np.diff(hu, axis=1)).max(axis=1) / STEP_MM
         free = (inside - outside > MIN_DROP_HU) & (wall - radius < MAX_WALL_MM)
         if free.sum() >= MIN_EDGES:
-            widths[plane] = np.quantile((inside - outside)[free] / slope[free], MOVED_SHARE)
+            width = (inside - outside) / np.maximum(slope, 1.0)
+            widths[plane] = np.quantile(np.minimum(width, INWARD_MM + OUTWARD_MM)[free], MOVED_SHARE)
     return widths
 
 
