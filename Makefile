@@ -19,6 +19,8 @@ test: setup
 	@$(BIN)/python -m pytest
 
 bench: setup
+	@$(BIN)/python -m tests.benchmarks.reading
+	@$(BIN)/python -m tests.benchmarks.hostile_input
 	@$(BIN)/python -m tests.benchmarks.end_to_end
 
 lint: setup

@@ -64,10 +64,30 @@ class Quality(Value):
     snr: Number
     cnr: Number
     aorta_hu: Number
+    fat_hu: Number = Unavailable("no epicardial fat was measured")
+    rv_lv_ratio: Number = Unavailable("the ventricles were not found")
+    """Right over left ventricular HU: contrast timing."""
+    steps_mm: list[FiniteFloat] = []
+    """Patient z of each step between slabs."""
+    edge_mm: Number = Unavailable("the arteries were not traced")
+    """Width of the lumen's edge in the segment that moved most; a still artery has the scanner's blur, 0.7-1.2 mm."""
     segments: dict[str, int] = {}
+    """SCCT id -> 1 non-diagnostic, 2 poor, 3 adequate, 4 good, 5 excellent."""
+    segments_because: dict[str, str] = {}
+    """What lowered the score of segments of 3 and less."""
     verdict: dict[str, str] = {}
     """Per task (calcium, anatomy, plaque, ffr): "good" or the sentence that says what is wrong."""
     warnings: list[str] = []
+
+
+class CalciumQuality(Value):
+    """Of the non-contrast series."""
+
+    noise_hu: Number
+    noise_3mm_hu: Number
+    """As it is after averaging to the 3 mm that are scored."""
+    verdict: str
+    """"good" or the sentence that says what is wrong, the gravest first."""
 
 
 class CalciumLesion(Value):
@@ -218,6 +238,7 @@ class Findings(Value):
     patient: Patient = Patient()
     acquisition: Acquisition | Refused = Unavailable("no contrast-enhanced image was read")
     calcium_acquisition: Acquisition | Refused = Unavailable("no calcium image was read")
+    calcium_quality: CalciumQuality | Refused = Unavailable("no calcium series was read")
     quality: Quality | Refused = Unavailable("image quality was not measured")
     calcium: Calcium | Refused = Unavailable("calcium was not measured")
     tree: Tree | Refused = Unavailable("the coronary tree was not extracted")

@@ -17,6 +17,7 @@ from ccta.settings import Settings
 
 def read_input(source: Path, case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
     """The chosen CCTA and calcium series of a study into the case. BadInput if the study has neither."""
+    from ccta.reading.calcium_quality import assess_calcium_quality
     from ccta.reading.study import open_input, read
 
     progress(f"looking into {source}")
@@ -35,6 +36,9 @@ def read_input(source: Path, case: Case, settings: Settings, progress: Progress)
         else:
             case.write_volume(item, scans[item].volume)
             case.update_findings(patient=scans[item].patient, **{section: scans[item].acquisition})
+    calcium_scan = scans.get("calcium_image")
+    quality = assess_calcium_quality(calcium_scan.volume, calcium_scan.acquisition) if calcium_scan else Unavailable(absent["calcium_image"])
+    case.update_findings(calcium_quality=quality)
     return absent
 
 
@@ -48,10 +52,10 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     progress("heart and aorta")
     heart = segment_heart(volume, settings.segment)
     case.write_volume("heart", heart)
-    acquisition = case.findings().acquisition
+    acquisition, calcium_quality = case.findings().acquisition, case.findings().calcium_quality
     quality = assess_quality(volume, heart, acquisition)
-    if case.path("calcium_image").exists():  # calcium is scored on its own series
-        quality = quality.model_copy(update={"verdict": {task: said for task, said in quality.verdict.items() if task != "calcium"}})
+    if calcium_quality:  # calcium is scored on its own series
+        quality = quality.model_copy(update={"verdict": {**quality.verdict, "calcium": calcium_quality.verdict}})
     phase = acquisition.phase_percent if acquisition else Unavailable("the phase is not known")
     case.update_findings(heart=measure_heart(heart, volume, phase), quality=quality)
     progress("coronary arteries")
@@ -81,6 +85,7 @@ def measure(case: Case, settings: Settings, progress: Progress) -> None:
     from ccta.disease.fat import measure_fat
     from ccta.disease.plaque import measure_plaque
     from ccta.disease.stenosis import find_stenoses
+    from ccta.reading.segment_quality import segment_qualities, with_segments
 
     volume, named = case.read_volume("image"), case.read_tree()
     progress("lumen and wall contours")
@@ -90,7 +95,10 @@ def measure(case: Case, settings: Settings, progress: Progress) -> None:
     case.write_surface(lumen_surface(named, sections))
     progress("stenoses, plaque and fat")
     plaque, stenoses = measure_plaque(volume, named, sections, find_stenoses(named, sections, settings.measure), settings.measure)
-    case.update_findings(stenoses=stenoses, plaque=plaque, fat=measure_fat(volume, named, sections, case.findings().acquisition))
+    found = case.findings()
+    case.update_findings(stenoses=stenoses, plaque=plaque, fat=measure_fat(volume, named, sections, found.acquisition))
+    if found.quality:
+        case.update_findings(quality=with_segments(found.quality, segment_qualities(volume, named, sections, found.quality)))
 
 
 def calcium(case: Case, settings: Settings, progress: Progress) -> None:
@@ -133,14 +141,21 @@ def report(case: Case, settings: Settings, progress: Progress) -> None:
 
 
 STAGES = (
-    Stage("segment", ("image",), ("heart", "coronary", "findings.heart", "findings.quality"), segment, ("findings.acquisition",), ("segment",)),
+    Stage(
+        "segment",
+        ("image",),
+        ("heart", "coronary", "findings.heart", "findings.quality"),
+        segment,
+        ("findings.acquisition", "findings.calcium_quality"),
+        ("segment",),
+    ),
     Stage("tree", ("image", "heart", "coronary"), ("tree", "tree_polydata", "findings.tree"), tree, (), ("tree",)),
     Stage(
         "measure",
         ("image", "tree"),
         ("contours", "surface", "findings.stenoses", "findings.plaque", "findings.fat"),
         measure,
-        ("findings.acquisition",),
+        ("findings.acquisition", "findings.quality"),
         ("measure",),
     ),
     Stage("calcium", ("calcium_image",), ("findings.calcium",), calcium, ("tree", "findings.calcium_acquisition", "findings.patient"), ("calcium",)),

@@ -11,7 +11,7 @@ from ccta.errors import BadSettings
 class ReadSettings:
     """Which series is read."""
 
-    series_uid: str = ""  # empty: chosen by content, and the choice is explained
+    series_uid: str = ""  # UID, or number in `ccta list`; empty: chosen by content, and the choice is explained
     calcium_series_uid: str = ""
 
 

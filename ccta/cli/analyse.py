@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ccta.case import Case
+from ccta.case import Case, atomic_path
 from ccta.cli.console import print_json, reporting, say
 from ccta.cli.stages import NAMES, pipeline
 from ccta.errors import BadInput
@@ -23,6 +23,7 @@ from ccta.settings import Settings, load_settings
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of DICOM files, one DICOM file, or a NIfTI, NRRD or MHA image.")]
 CaseDirectory = Annotated[Path, typer.Argument(metavar="CASE", help="Directory of the case.")]
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with settings; kept in the case as case.toml.")]
+Series = Annotated[str, typer.Option("--series", help="The series to use: its UID, or its number in `ccta list`. Without it, chosen and explained.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Skip stages that are finished and current.")]
 Json = Annotated[bool, typer.Option("--json", help="Print a machine-readable last line.")]
 
@@ -46,21 +47,26 @@ def analyse(
     case: CaseDirectory,
     stages: Annotated[str, typer.Option(help=f"Only these, separated by commas: {', '.join(NAMES)}.")] = ",".join(NAMES),
     flow: Annotated[FlowModel | None, typer.Option(help="Flow model; 3d unless case.toml says otherwise.")] = None,
+    series: Series = "",
     settings: SettingsFile = None,
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
     """Everything: from a CT study to findings, FFR and report."""
     target, values = open_case(source, case, settings)
+    if series:
+        values = replace(values, read=replace(values.read, series_uid=series))
     if flow in (FlowModel.rom, FlowModel.three_d):
         values = replace(values, flow=replace(values.flow, model=flow.value))
     chosen = [stage for stage in select(pipeline(source), stages.split(",")) if not (flow is FlowModel.none and stage.name == "flow")]
     run_and_tell(target, chosen, values, resume, as_json)
 
 
-def calcium(source: Input, case: CaseDirectory, settings: SettingsFile = None, resume: Resume = False, as_json: Json = False) -> None:
+def calcium(source: Input, case: CaseDirectory, series: Series = "", settings: SettingsFile = None, resume: Resume = False, as_json: Json = False) -> None:
     """The calcium score alone, from a series without contrast."""
     target, values = open_case(source, case, settings)
+    if series:
+        values = replace(values, read=replace(values.read, calcium_series_uid=series))
     run_and_tell(target, select(pipeline(source), ["read", "calcium", "verdict", "report"]), values, resume, as_json)
 
 
@@ -73,7 +79,8 @@ def open_case(source: Path, root: Path, settings_file: Path | None) -> tuple[Cas
     values = load_settings(settings_file or root / "case.toml")
     case = Case.create(root)
     if settings_file is not None and settings_file.resolve() != (root / "case.toml").resolve():
-        shutil.copyfile(settings_file, root / "case.toml")
+        with atomic_path(root / "case.toml") as temporary:
+            shutil.copyfile(settings_file, temporary)
     return case, values
 
 

@@ -10,7 +10,7 @@ from ccta.cli.analyse import Input, Json
 from ccta.cli.console import print_json, print_table, say
 from ccta.findings import Findings
 
-COLUMNS = ("chosen_as", "kind", "description", "files", "kvp", "kernel", "contrast", "phase_percent", "slice_spacing_mm", "coverage_mm", "good_for")
+COLUMNS = ("#", "use", "description", "images", "kVp", "kernel", "contrast", "gated", "phase", "slice mm", "height mm", "good for")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,14 +25,32 @@ def list_series(source: Input, as_json: Json = False) -> None:
 
     inventory = open_input(source)
     rows = listed(inventory)
-    print_table(str(source), list(COLUMNS), [["" if row[column] is None else str(row[column]) for column in COLUMNS] for row in rows])
+    several = len({row["study_uid"] for row in rows}) > 1
+    print_table(str(source), [*COLUMNS, *["study"] * several], [[*_cells(row), *[str(row["study"])] * several] for row in rows])
     for row in rows:
+        if row["because"]:
+            say(f"{row['chosen_as']:<8} {row['description'] or row['uid']}: {row['because']}")
         if row["problem"]:
             say(f"problem  {row['description'] or row['uid']}: {row['problem']}")
+    for found in inventory.phase_sets:
+        say(f"4-D set  {found.label}: {', '.join(s.label for s in found.series[:3])}{' ...' if len(found) > 3 else ''}")
     for name, reason in list(inventory.skipped.items())[:10]:
         say(f"skipped  {name}: {reason}")
+    if len(inventory.skipped) > 10:
+        say(f"skipped  {len(inventory.skipped) - 10} more files (--json names them all)")
     if as_json:
         print_json({"series": rows, "skipped": inventory.skipped})
+
+
+def _cells(row: dict) -> list[str]:
+    """One series in the columns of `COLUMNS`."""
+    word = {True: "yes", False: "no", None: "?"}
+    phase = f"{row['phase_percent']:g} %" if row["phase_percent"] is not None else f"{row['phase_ms']:g} ms" if row["phase_ms"] is not None else ""
+    spacing, height = (f"{row[key]:.3g}" if row[key] is not None else "" for key in ("slice_spacing_mm", "coverage_mm"))
+    use = f"* {row['chosen_as']}" if row["chosen_as"] else row["kind"]
+    kvp = f"{row['kvp']:g}" if row["kvp"] else ""
+    heart = [word[row["contrast"]], word[row["gated"]]]
+    return [str(row["number"]), use, row["description"], str(row["files"]), kvp, row["kernel"], *heart, phase, spacing, height, row["good_for"]]
 
 
 def schema() -> None:

@@ -14,7 +14,7 @@ from ccta.model import Volume
 from ccta.reading.contrast import has_contrast
 from ccta.reading.dicom_files import Image
 from ccta.reading.dicom_series import along_normal_mm, read_slice_hu, slice_spacing_mm, stack_problem
-from ccta.reading.headers import is_gated, kernel_of, phase_percent
+from ccta.reading.headers import is_gated, kernel_of, phase_ms, phase_percent
 
 MIN_COVERAGE_MM = 60.0  # less cannot hold the coronary arteries (the heart is 100-140 mm high)
 CORONARY_SPACING_MM = 1.0  # submillimetre slices are asked for by SCCT (Abbara 2016, J Cardiovasc Comput Tomogr 10:435)
@@ -38,10 +38,14 @@ class SeriesInfo:
     contrast: bool | None = None
     gated: bool | None = None
     phase_percent: float | None = None
+    phase_ms: float | None = None
     slice_spacing_mm: float | None = None
     pixel_mm: float | None = None
     coverage_mm: float | None = None
     frame_of_reference_uid: str = ""
+    study_uid: str = ""
+    study_date: str = ""
+    patient_id: str = ""
     problem: str = ""
     chosen_because: str = ""
     source: Path = Path()
@@ -60,10 +64,11 @@ def described_series(uid: str, images: Sequence[Image]) -> SeriesInfo:
     stacked = first.position_mm is not None and len(images) > 1
     facts = {
         "uid": uid, "description": first.text("SeriesDescription"), "modality": first.text("Modality"), "files": len(images), "kvp": first.number("KVP"),
-        "kernel": kernel_of(first), "gated": is_gated(images), "phase_percent": phase_percent(images), "slice_spacing_mm": spacing,
-        "pixel_mm": None if first.spacing_mm is None else float(first.spacing_mm.mean()),
+        "kernel": kernel_of(first), "gated": is_gated(images), "phase_percent": phase_percent(images), "phase_ms": phase_ms(images),
+        "slice_spacing_mm": spacing, "pixel_mm": None if first.spacing_mm is None else float(first.spacing_mm.mean()),
         "coverage_mm": float(np.ptp(along_normal_mm(images))) if stacked else None,
-        "frame_of_reference_uid": first.text("FrameOfReferenceUID"), "source": first.file.path.parent, "images": tuple(images),
+        "frame_of_reference_uid": first.text("FrameOfReferenceUID"), "study_uid": first.text("StudyInstanceUID"), "study_date": first.text("StudyDate"),
+        "patient_id": first.text("PatientID"), "source": first.file.path.parent, "images": tuple(images),
     }  # fmt: skip
     excluded = _excluded(images, facts["modality"], spacing, facts["coverage_mm"])
     truncated = next((f"{i.file.name} is truncated: {i.truncated}. Copy it again." for i in images if i.truncated), "")
@@ -71,7 +76,7 @@ def described_series(uid: str, images: Sequence[Image]) -> SeriesInfo:
         return SeriesInfo(kind=excluded[0], good_for=truncated or excluded[1], problem=truncated, **facts)
     problem = truncated or stack_problem(images)
     contrast = _contrast(images)
-    kind, good_for = _use(contrast, spacing, facts["phase_percent"], facts["gated"])
+    kind, good_for = _use(contrast, spacing, phase_text(facts["phase_percent"], facts["phase_ms"]), facts["gated"])
     return SeriesInfo(kind=kind, good_for=f"nothing until repaired: {problem}" if problem else good_for, contrast=contrast, problem=problem, **facts)
 
 
@@ -104,10 +109,15 @@ def _contrast(images: Sequence[Image]) -> bool | None:
         return None if not agent else agent not in ("NONE", "NO", "WITHOUT")
 
 
-def _use(contrast: bool | None, spacing: float, phase: float | None, gated: bool | None) -> tuple[str, str]:
+def phase_text(percent: float | None, ms: float | None) -> str:
+    """'75 %', '250 ms' or ''."""
+    return f"{percent:g} %" if percent is not None else f"{ms:g} ms" if ms is not None else ""
+
+
+def _use(contrast: bool | None, spacing: float, phase: str, gated: bool | None) -> tuple[str, str]:
     """(kind, what it is good for and why)."""
     if contrast:
-        when = f" at {phase:g} % of the cardiac cycle" if phase is not None else ""
+        when = f" at {phase} of the cardiac cycle" if "%" in phase else f" at {phase} after the R wave" if phase else ""
         if spacing > CORONARY_SPACING_MM:
             return "ccta", f"heart and great vessels; slices of {spacing:g} mm are too thick for coronary arteries and FFR"
         return "ccta", f"coronary arteries, plaque and FFR: contrast-enhanced{when}, slices every {spacing:g} mm"
@@ -123,7 +133,7 @@ def described_image(path: Path, volume: Volume, notes: list[str]) -> SeriesInfo:
     depth = volume.array.shape[2]
     picked = range(depth // 5, depth - depth // 5, max(1, depth // CONTRAST_SLICES))
     contrast = has_contrast([volume.array[:, :, k] for k in picked], float(spacing[:2].mean()))
-    kind, good_for = _use(contrast, float(max(spacing) if contrast else spacing[2]), None, None)
+    kind, good_for = _use(contrast, float(max(spacing) if contrast else spacing[2]), "", None)
     return SeriesInfo(
         kind=kind, uid=path.name, description=path.name, modality="CT", files=1, good_for="; ".join([good_for, *notes]), contrast=contrast,
         slice_spacing_mm=float(spacing[2]), pixel_mm=float(spacing[:2].mean()), coverage_mm=float(spacing[2] * (depth - 1)), source=path, is_image_file=True,

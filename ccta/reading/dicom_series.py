@@ -12,9 +12,13 @@ from pydicom.pixels import pixel_array
 
 from ccta.errors import BadInput, IncompleteSeries
 from ccta.model import Volume
+from ccta.reading import decoders
 from ccta.reading.dicom_files import Image
 
+decoders.install()
+
 SAME_PLACE_MM = 0.01  # two slices closer than this lie at one position
+MAX_TILT_DEG = 45.0  # gantries tilt by up to 30 degrees
 AIR_HU = -1024
 TISSUE_HU = (-900, 3071)  # padding that maps into this range would punch holes into tissue: the header is wrong, not the pixel
 
@@ -101,7 +105,20 @@ def stack_problem(images: Sequence[Image]) -> str:
             f"{_count(max(1, missing.sum()), 'slice')} {verb} missing{', the first' if gap.size > 1 else ''} after {_place(images[gap[0]])} "
             f"(spacing {spacing:g} mm, the next slice at {_place(images[gap[0] + 1])}{more}). {again}"
         )
-    return _uneven(images, again)
+    return _overlapping(images, spacing, again) or _uneven(images, again) or _sideways(images, again)
+
+
+def _overlapping(images: Sequence[Image], spacing: float, again: str) -> str:
+    """A slice squeezed in between two regular neighbours: its two steps together make one spacing (else it is a displaced slice)."""
+    steps = np.diff(along_normal_mm(images))
+    pair = steps[:-1] + steps[1:]
+    extra = np.flatnonzero((np.minimum(steps[:-1], steps[1:]) < 0.75 * spacing) & (pair < 1.25 * spacing))
+    if not extra.size:
+        return ""
+    first = extra[0] + 1
+    near = min(steps[first - 1], steps[first])
+    verb = "overlaps its neighbour" if extra.size == 1 else "overlap their neighbours, the first"
+    return f"{_count(extra.size, 'slice')} {verb} at {_place(images[first])}: {near:.2g} mm instead of {spacing:g} mm ({images[first].file.name}). {again}"
 
 
 def _uneven(images: Sequence[Image], again: str) -> str:
@@ -114,6 +131,13 @@ def _uneven(images: Sequence[Image], again: str) -> str:
     if error[worst] <= max(0.25 * spacing, 0.05):
         return ""
     return f"the slices are unevenly spaced: the one at {_place(images[worst])} is {error[worst]:.2f} mm from its place (spacing {spacing:g} mm). {again}"
+
+
+def _sideways(images: Sequence[Image], again: str) -> str:
+    """A stack that moves sideways more than a tilted gantry can make it (30 degrees)."""
+    way = images[-1].position_mm - images[0].position_mm
+    angle = np.degrees(np.arccos(np.clip(np.cross(*images[0].orientation) @ way / np.linalg.norm(way), -1, 1)))
+    return f"the slices move sideways, {angle:.0f} degrees off their normal, which no gantry tilt does. {again}" if angle > MAX_TILT_DEG else ""
 
 
 def _count(number: int, noun: str) -> str:

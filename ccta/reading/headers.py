@@ -10,22 +10,40 @@ from ccta.findings import Acquisition, Patient
 from ccta.model import Unavailable, Volume
 from ccta.reading.dicom_files import Image
 
+RECONSTRUCTION_STRENGTH = re.compile(r"(asir|asir[- ]?v|admire|safire|adir|idose|veo|karl|ir)[ :=_-]*$", re.I)
+"""A percentage behind one of these is a share of iterative reconstruction, no phase."""
+
 
 def phase_percent(images: Sequence[Image]) -> float | None:
     """Cardiac phase in % of R-R: the nominal percentage, else a percentage written in the description or comments, else trigger time x heart rate."""
     first = images[0]
     nominal = first.number("NominalPercentageOfCardiacPhase")
-    if nominal is not None:
+    if nominal is not None and 0 <= nominal <= 100:
         return nominal
     for keyword in ("SeriesDescription", "ImageComments", "ProtocolName"):
-        found = re.search(r"(?<![\d.])(\d{1,2}(?:\.\d+)?|100)\s*%", first.text(keyword))
-        if found:
-            return float(found.group(1))
-    delay_ms = first.number("TriggerTime") or first.number("NominalCardiacTriggerDelayTime")
+        for found in re.finditer(r"(?<![\d.])(\d{1,2}(?:\.\d+)?|100)\s*%", first.text(keyword)):
+            if not RECONSTRUCTION_STRENGTH.search(first.text(keyword)[: found.start()]):
+                return float(found.group(1))
+    delay_ms = phase_ms(images)
     rate = first.number("HeartRate")
     if delay_ms and rate and 30 <= rate <= 220:
         percent = delay_ms * rate / 60000 * 100
         return percent if percent <= 100 else None
+    return None
+
+
+def phase_ms(images: Sequence[Image]) -> float | None:
+    """Cardiac phase in ms after the R wave: the nominal delay, else the trigger time, else ms written in the description or comments."""
+    first = images[0]
+    synchronised = first.number("HeartRate") or first.text("CardiacSynchronizationTechnique").upper() not in ("", "NONE")  # else 0 says nothing
+    for keyword in ("NominalCardiacTriggerDelayTime", "TriggerTime"):
+        delay = first.number(keyword)
+        if delay is not None and (0 < delay <= 2000 or (delay == 0 and synchronised)):
+            return delay
+    for keyword in ("SeriesDescription", "ImageComments", "ProtocolName"):
+        found = re.search(r"(?<![\d.])(\d{1,4})\s*ms\b", first.text(keyword), re.I)
+        if found and int(found.group(1)) <= 2000:
+            return float(found.group(1))
     return None
 
 
@@ -35,7 +53,7 @@ def is_gated(images: Sequence[Image]) -> bool | None:
     technique = first.text("CardiacSynchronizationTechnique").upper()
     if technique:
         return technique != "NONE"
-    if phase_percent(images) is not None or first.number("TriggerTime") or first.number("HeartRate"):
+    if phase_percent(images) is not None or phase_ms(images) is not None or first.number("HeartRate"):
         return True
     words = " ".join(first.text(k) for k in ("SeriesDescription", "ProtocolName", "ImageType", "ImageComments")).lower()
     if re.search(r"non[- ]?gated|ungated", words):

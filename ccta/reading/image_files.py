@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import numpy as np
 
 from ccta.errors import BadInput
 from ccta.model import Volume
+from ccta.reading.input_files import DEFLATE_RATIO
+from ccta.reading.upright import upright
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
+
+
+MAX_VOXELS = 2**31  # four times a scan of 1024 x 1024 x 512
 
 
 def is_image_file(path: Path) -> bool:
@@ -19,22 +26,22 @@ def is_image_file(path: Path) -> bool:
 
 
 def read_image(path: Path) -> tuple[Volume, list[str]]:
-    """(volume as int16 HU, notes on what was changed). The array's axes are permuted (never flipped) so that k runs closest to head-foot.
+    """(volume as int16 HU, notes on what was changed). The axes are the patient's, k closest to head-foot.
 
     Raises BadInput: a picture, damaged, not 3-D, no orientation, implausible spacing or HU.
     """
     if path.name.lower().endswith(PICTURES):
         raise BadInput(f"{path} is a picture: it has no Hounsfield units and no millimetres. Give the DICOM series it was made from.")
     try:
-        array, affine = _nifti(path) if ".nii" in path.name.lower() else _itk(path)
+        array, affine = _nifti(path) if ".nii" in path.name.lower() else _nrrd_or_mha(path)
     except BadInput:
         raise
-    except Exception as error:  # nibabel and ITK raise many types for a damaged file
+    except Exception as error:  # nibabel and SimpleITK raise many types for a damaged file
         raise BadInput(f"{path} cannot be read as an image ({' '.join(str(error).split())[:200]}). It may be truncated: copy it again.") from error
     _check_geometry(path, array, affine)
     array, notes = hounsfield(array, path.name)
-    array, affine = _axial_last(array, affine)
-    return Volume(array, affine), notes
+    volume, said = upright(Volume(array, affine))
+    return volume, [*notes, said] if said else notes
 
 
 def _nifti(path: Path):
@@ -43,24 +50,52 @@ def _nifti(path: Path):
     image = nibabel.load(path)
     if int(image.header["sform_code"]) == 0 and int(image.header["qform_code"]) == 0:
         raise BadInput(f"{path} states no orientation (sform and qform code are 0): left and right would be a guess. Convert it again from DICOM.")
-    array = np.asanyarray(image.dataobj)
+    _check_size(path, image.shape, image.get_data_dtype().itemsize, path.stat().st_size)
+    array = as_int16(image.dataobj.get_unscaled(), path.name, image.dataobj.slope, image.dataobj.inter)
     scale_mm = {"meter": 1e3, "micron": 1e-3}.get(image.header.get_xyzt_units()[0], 1.0)
     return array, np.diag([-scale_mm, -scale_mm, scale_mm, 1.0]) @ image.affine  # RAS -> LPS
 
 
-def _itk(path: Path):
-    import itk
+def _nrrd_or_mha(path: Path):
+    import SimpleITK  # loads in half a second; ITK's own Python package needs nine and 800 MB for the same readers
 
-    image = itk.imread(str(path))
-    if image.GetNumberOfComponentsPerPixel() != 1:
-        raise BadInput(f"{path} has {image.GetNumberOfComponentsPerPixel()} values per voxel; a CT has one.")
-    array = itk.array_from_image(image).T
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    data = _data_files(path)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    if reader.GetNumberOfComponents() != 1:
+        raise BadInput(f"{path} has {reader.GetNumberOfComponents()} values per voxel; a CT has one.")
+    shape = reader.GetSize()
+    _check_size(path, shape, SimpleITK.Image([1] * max(2, min(len(shape), 3)), reader.GetPixelID()).GetSizeOfPixelComponent(), data)
+    image = reader.Execute()
+    array = as_int16(SimpleITK.GetArrayViewFromImage(image).T, path.name)
     if array.ndim != 3:
         return array, np.eye(4)
     affine = np.eye(4)
-    affine[:3, :3] = itk.array_from_matrix(image.GetDirection()) @ np.diag(np.array(image.GetSpacing()))
-    affine[:3, 3] = np.array(image.GetOrigin())
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) @ np.diag(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
     return array, affine
+
+
+def _data_files(path: Path) -> int:
+    """Bytes of the file and of the data file that a detached header (MHD, NHDR) names. BadInput where that lies outside the header's folder."""
+    with path.open("rb") as file:
+        head = file.read(2**16).decode("latin-1")
+    named = re.search(r"^(?:ElementDataFile *=|data ?file:) *(.*)$", head, re.M | re.I)
+    name = named.group(1).strip() if named else "LOCAL"
+    names = [name] if not name.upper().startswith("LIST") else head[named.end() :].split()
+    if any(Path(one).is_absolute() or ".." in Path(one).parts for one in names):
+        raise BadInput(f"{path} names a data file outside its own folder ({name[:80]}), which is not followed. Put both files into one folder.")
+    beside = [path.parent / one.split()[0] for one in names if one.upper() != "LOCAL" and one.split()]
+    return path.stat().st_size + sum(one.stat().st_size for one in beside if one.is_file())
+
+
+def _check_size(path: Path, shape, bytes_per_voxel: int, on_disk: int) -> None:
+    """BadInput where the header claims more than the file can hold, before anything is allocated for it."""
+    voxels = math.prod(int(n) for n in shape)
+    if voxels > MAX_VOXELS or voxels * bytes_per_voxel > DEFLATE_RATIO * on_disk:
+        raise BadInput(f"{path} claims {' x '.join(map(str, shape))} voxels and has {on_disk:,} bytes: its header is damaged. Copy it again.")
 
 
 def _check_geometry(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
@@ -69,33 +104,34 @@ def _check_geometry(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     if min(array.shape[:3]) < 8:
         raise BadInput(f"{path} has shape {array.shape}: too few voxels along one axis to be a scan of the heart.")
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not (np.isfinite(affine).all() and (spacing > 0.05).all() and (spacing < 12).all()):
+    sound = np.isfinite(affine).all() and (spacing > 0.05).all() and (spacing < 12).all()
+    if not (sound and abs(np.linalg.det(affine[:3, :3] / spacing)) > 0.1):
         raise BadInput(f"{path} has voxels of {np.round(spacing, 4).tolist()} mm, which no heart CT has: its spacing is lost or not in millimetres.")
+
+
+def as_int16(stored: np.ndarray, name: str, slope: float = 1.0, intercept: float = 0.0) -> np.ndarray:
+    """int16 of stored x slope + intercept, rounded and clipped, slab by slab along the last axis: no copy of the image in another type."""
+    if stored.dtype.kind not in "iuf":
+        raise BadInput(f"{name} holds values of type {stored.dtype}; a CT has numbers.")
+    if stored.dtype == np.int16 and (slope, intercept) == (1.0, 0.0):
+        return np.array(stored)
+    out = np.empty(stored.shape, np.int16, order="F")
+    for k in range(stored.shape[-1]):
+        slab = stored[..., k] * np.float32(slope) + np.float32(intercept)
+        if not np.isfinite(slab).all():
+            raise BadInput(f"{name} holds NaN or infinite values.")
+        out[..., k] = np.clip(np.rint(slab), -32768, 32767)
+    return out
 
 
 def hounsfield(array: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     """(int16 HU, notes). Values stored with the offset 1024 (air at 0, as in CAT08) are shifted back and said so; others without air are refused."""
-    if not np.issubdtype(array.dtype, np.integer):
-        if not np.isfinite(array).all():
-            raise BadInput(f"{name} holds NaN or infinite values.")
-        array = np.rint(array)
     array = array[..., 0] if array.ndim == 4 else array
     sparse = array[:: max(1, array.shape[0] // 64), :: max(1, array.shape[1] // 64), :: max(1, array.shape[2] // 64)]
     low, high = float(sparse.min()), float(sparse.max())
     if low < -300:
-        return np.clip(array, -32768, 32767).astype(np.int16, copy=False), []
+        return array, []
     soft = np.count_nonzero((sparse > 900) & (sparse < 1500)) / sparse.size
     if low >= 0 and low < 700 and soft > 0.1:
-        return np.clip(array.astype(np.int32) - 1024, -32768, 32767).astype(np.int16), ["the values were stored with an offset of 1024, which was taken off"]
+        return np.maximum(array, -31744) - np.int16(1024), ["the values were stored with an offset of 1024, which was taken off"]
     raise BadInput(f"{name} holds values from {low:g} to {high:g}: not Hounsfield units (air is near -1000). Give the CT itself, not a label map.")
-
-
-def _axial_last(array: np.ndarray, affine: np.ndarray):
-    """Permute the axes so that i, j, k run closest to left-right, front-back, head-foot."""
-    direction = np.abs(affine[:3, :3]) / np.linalg.norm(affine[:3, :3], axis=0)
-    k = int(np.argmax(direction[2]))
-    rest = [axis for axis in range(3) if axis != k]
-    i, j = rest if direction[0, rest[0]] >= direction[0, rest[1]] else rest[::-1]
-    moved = affine.copy()
-    moved[:3, :3] = affine[:3, [i, j, k]]
-    return array.transpose(i, j, k), moved

@@ -18,6 +18,7 @@ ROOT_MM = 40.0  # around the aortic valve: the root and the proximal ascending a
 WALL_MM = 3.0  # eroded off the aorta, so that neither wall nor blur enters the noise
 MIN_ROI_MM2 = 60.0
 FAT_HU = (-190.0, -30.0)
+AIR_HU = -1024  # padding, and what lies outside a resampled stack
 FAT_REACH_MM = 15.0  # epicardial and perivascular fat, not the subcutaneous
 LOW_AORTA_HU = 250.0  # SCCT 2016 (Abbara et al., J Cardiovasc Comput Tomogr 10:435) asks for more than 250 HU in the coronaries
 NO_AORTA_HU = 130.0  # below this the lumen does not stand out from the wall (muscle 50-110 HU when enhanced)
@@ -31,6 +32,9 @@ class _Measured:
     noise_hu: float | None
     aorta_hu: float | None
     fat_hu: float | None
+    rv_lv_ratio: float | None
+    cut: tuple[str, ...]
+    has_steps: bool
 
 
 def assess_quality(volume: Volume, heart: Volume, acquisition: Acquisition) -> Quality:
@@ -42,9 +46,9 @@ def assess_quality(volume: Volume, heart: Volume, acquisition: Acquisition) -> Q
     if heart.array.shape != volume.array.shape:
         raise ValueError(f"heart labels of shape {heart.array.shape} do not fit an image of shape {volume.array.shape}")
     noise, aorta = _root_noise(volume, heart)
-    measured = _Measured(noise, aorta, _fat_hu(volume, heart))
     steps = slab_steps(volume, heart)
-    warnings = [*_timing(volume, heart, aorta), *_coverage(heart), *steps]
+    measured = _Measured(noise, aorta, _fat_hu(volume, heart), _rv_lv_ratio(volume, heart), tuple(_coverage(volume, heart)), bool(steps))
+    warnings = [*_timing(measured), *(f"the heart is cut off {where}" for where in measured.cut), *(step.sentence for step in steps)]
     no_aorta = Unavailable("the aortic root was not found in this image")
     cnr = (aorta - measured.fat_hu) / noise if noise and measured.fat_hu is not None else None
     return Quality(
@@ -52,7 +56,10 @@ def assess_quality(volume: Volume, heart: Volume, acquisition: Acquisition) -> Q
         snr=aorta / noise if noise else no_aorta,
         cnr=cnr if cnr is not None else Unavailable("no epicardial fat was found to compare with") if noise else no_aorta,
         aorta_hu=aorta if aorta is not None else no_aorta,
-        verdict=verdicts(volume, acquisition, measured, cnr, bool(steps)),
+        fat_hu=measured.fat_hu if measured.fat_hu is not None else Unavailable("no epicardial fat was found"),
+        rv_lv_ratio=measured.rv_lv_ratio if measured.rv_lv_ratio is not None else Unavailable("the ventricles were not found in this image"),
+        steps_mm=[step.z_mm for step in steps],
+        verdict=verdicts(volume, acquisition, measured, cnr),
         warnings=warnings,
     )
 
@@ -102,22 +109,25 @@ def _fat_hu(volume: Volume, heart: Volume) -> float | None:
     return float(np.median(values)) if len(values) > 200 else None
 
 
-def _timing(volume: Volume, heart: Volume, aorta_hu: float | None) -> list[str]:
+def _rv_lv_ratio(volume: Volume, heart: Volume) -> float | None:
+    """Median HU of the right over that of the left ventricle."""
+    left, right = (volume.array[::2, ::2, ::2][heart.array[::2, ::2, ::2] == HEART_LABELS[name]] for name in ("lv", "rv"))
+    return float(np.median(right) / max(np.median(left), 1.0)) if min(len(left), len(right)) >= 100 else None
+
+
+def _timing(measured: _Measured) -> list[str]:
     """Sentences on the bolus: strength in the aorta, right over left ventricle."""
     said = []
-    if aorta_hu is not None and aorta_hu < LOW_AORTA_HU:
-        said.append(f"weak contrast: {aorta_hu:.0f} HU in the aorta, {LOW_AORTA_HU:.0f} HU are asked for")
-    left, right = (volume.array[::2, ::2, ::2][heart.array[::2, ::2, ::2] == HEART_LABELS[name]] for name in ("lv", "rv"))
-    if len(left) < 100 or len(right) < 100:
-        return said
-    ratio = float(np.median(right) / max(np.median(left), 1.0))
-    if ratio > EARLY_RATIO:
-        said.append(f"early scan: the right ventricle is {ratio:.1f} times as bright as the left; streaks may cross the right coronary artery")
+    if measured.aorta_hu is not None and measured.aorta_hu < LOW_AORTA_HU:
+        said.append(f"weak contrast: {measured.aorta_hu:.0f} HU in the aorta, {LOW_AORTA_HU:.0f} HU are asked for")
+    if measured.rv_lv_ratio is not None and measured.rv_lv_ratio > EARLY_RATIO:
+        ratio = f"{measured.rv_lv_ratio:.1f} times as bright as the left"
+        said.append(f"early scan: the right ventricle is {ratio}; streaks may cross the right coronary artery")
     return said
 
 
-def _coverage(heart: Volume) -> list[str]:
-    """Sentences where a chamber is cut by the first or last slice or by the field of view. Not the right atrium: its veins leave the image."""
+def _coverage(volume: Volume, heart: Volume) -> list[str]:
+    """Where a chamber is cut: by the first or last slice, by the field of view, or by padding. Not the right atrium: its veins leave the image."""
     chambers = [HEART_LABELS[name] for name in ("lv", "myocardium", "rv", "la")]
     upward = heart.affine[2, 2] > 0
     faces = {
@@ -125,10 +135,15 @@ def _coverage(heart: Volume) -> list[str]:
         "at one side": heart.array[0], "at the other side": heart.array[-1], "in front": heart.array[:, 0], "at the back": heart.array[:, -1],
     }  # fmt: skip
     least = 100.0 / float(np.min(heart.spacing_mm)) ** 2  # voxels of about 1 cm2
-    return [f"the heart is cut off {where}" for where, face in faces.items() if np.isin(face, chambers).sum() > least]
+    cut = [where for where, face in faces.items() if np.isin(face, chambers).sum() > least]
+    thin = (slice(None, None, 2),) * 3
+    padding = volume.array[thin] <= AIR_HU
+    if padding.any() and (ndimage.binary_dilation(padding) & np.isin(heart.array[thin], chambers)).sum() > least / 4:
+        cut.append("by the border of what was reconstructed")
+    return cut
 
 
-def verdicts(volume: Volume, acquisition: Acquisition, measured: _Measured, cnr: float | None, has_steps: bool) -> dict[str, str]:
+def verdicts(volume: Volume, acquisition: Acquisition, measured: _Measured, cnr: float | None) -> dict[str, str]:
     """Per task "good" or the sentences that say what is wrong, the gravest first."""
     size = float(volume.spacing_mm.max())
     coarse = f"voxels of {size:.2g} mm are larger than {CORONARY_SPACING_MM:g} mm"
@@ -149,9 +164,12 @@ def verdicts(volume: Volume, acquisition: Acquisition, measured: _Measured, cnr:
             task.append(f"{word}: contrast-to-noise ratio {cnr:.1f}")
     if measured.noise_hu and measured.noise_hu > HIGH_NOISE_HU:
         plaque.append(f"limited: noise of {measured.noise_hu:.0f} HU blurs the plaque classes")
-    if has_steps:
+    if measured.has_steps:
         ffr.append("limited: the image has steps between slabs; vessel calibre there is wrong")
         anatomy.append("limited: the image has steps between slabs")
+    if measured.cut:
+        anatomy.append(f"limited: the heart is cut off {' and '.join(measured.cut)}; arteries there are missing")
+        ffr.append("limited: arteries outside the image take flow that is not counted")
     calcium = "not from this series: it is contrast-enhanced" if acquisition.contrast else "good"
     sentences = {"anatomy": anatomy, "plaque": plaque, "ffr": ffr}
     ordered = {task: sorted(found, key=lambda s: not s.startswith("not")) for task, found in sentences.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -14,8 +16,21 @@ NEIGHBOURS = 9  # slices whose median change is what anatomy alone would do
 MIN_RATIO, MIN_SIGMA = 1.6, 8.0  # times the neighbours' median change, and robust deviations above it
 
 
-def slab_steps(volume: Volume, heart: Volume) -> list[str]:
-    """One sentence per step within the heart. Empty without heart labels or with fewer than 20 slices of it.
+@dataclass(frozen=True)
+class Step:
+    """A place where the image jumps. ratio: change between the two slices over its neighbours' median."""
+
+    z_mm: float
+    ratio: float
+
+    @property
+    def sentence(self) -> str:
+        how = f"{self.ratio:.1f} times the usual change"
+        return f"step at z = {self.z_mm:.1f} mm: the image jumps between two slices ({how}); vessels there are displaced, not narrowed"
+
+
+def slab_steps(volume: Volume, heart: Volume) -> list[Step]:
+    """The steps within the heart. Empty without heart labels or with fewer than 20 slices of it.
 
     Between neighbouring slices the mean absolute change at the steepest edges varies slowly with anatomy; a jump stands out from its neighbours.
     """
@@ -26,7 +41,7 @@ def slab_steps(volume: Volume, heart: Volume) -> list[str]:
     usual = ndimage.median_filter(change, NEIGHBOURS, mode="nearest")
     spread = 1.4826 * np.median(np.abs(change - usual))
     jumps = np.flatnonzero((change > MIN_RATIO * usual) & (change - usual > MIN_SIGMA * spread))
-    return [_sentence(volume, int(inside[0] + jump), change[jump] / usual[jump]) for jump in jumps]
+    return [Step(_z_mm(volume, int(inside[0] + jump)), float(change[jump] / usual[jump])) for jump in jumps]
 
 
 def edge_changes_hu(volume: Volume, heart: Volume, first: int, last: int) -> np.ndarray:
@@ -45,6 +60,6 @@ def edge_changes_hu(volume: Volume, heart: Volume, first: int, last: int) -> np.
     return np.array(changes)
 
 
-def _sentence(volume: Volume, k: int, ratio: float) -> str:
-    z = to_patient_mm([(volume.array.shape[0] - 1) / 2, (volume.array.shape[1] - 1) / 2, k + 0.5], volume.affine)[2]
-    return f"step at z = {z:.1f} mm: the image jumps between two slices ({ratio:.1f} times the usual change); vessels there are displaced, not narrowed"
+def _z_mm(volume: Volume, k: int) -> float:
+    """Patient z between slices k and k + 1, in the middle of the image."""
+    return float(to_patient_mm([(volume.array.shape[0] - 1) / 2, (volume.array.shape[1] - 1) / 2, k + 0.5], volume.affine)[2])

@@ -14,6 +14,8 @@ from ccta.reading.dicom_files import counted_kinds, scan
 from ccta.reading.dicom_series import grouped, read_volume
 from ccta.reading.headers import acquisition_of, patient_of
 from ccta.reading.image_files import PICTURES, is_image_file, read_image
+from ccta.reading.phases import PhaseSet, phase_sets
+from ccta.reading.upright import upright
 from ccta.settings import ReadSettings
 
 WANTED = {"ccta": "contrast-enhanced CT of the heart", "calcium": "non-contrast CT of the heart"}
@@ -39,7 +41,8 @@ class Inventory:
     def chosen(self, kind: str, settings: ReadSettings | None = None) -> SeriesInfo | Unavailable:
         """The series to use as "ccta" or "calcium", with `chosen_because`; Unavailable says what was found instead.
 
-        A faulty series is chosen only when no sound one is there; `read` then raises with the fault. Raises BadSettings for an unknown uid.
+        A faulty series is chosen only when no sound one is there; `read` then raises with the fault. The calcium series is of the CCTA's own study.
+        Raises BadSettings for an unknown uid.
         """
         settings = settings or ReadSettings()
         uid = settings.series_uid if kind == "ccta" else settings.calcium_series_uid
@@ -50,9 +53,26 @@ class Inventory:
             candidates = list(self.series)
         if not candidates:
             return Unavailable(f"no {WANTED[kind]} was found in {self.source}: {self.summary()}")
-        best = candidates[0]
-        others = f"; preferred to {len(candidates) - 1} other(s) such as {candidates[1].label}" if len(candidates) > 1 else f"; the only {WANTED[kind]}"
-        return replace(best, chosen_because=f"{best.good_for}{others}")
+        own = self._of_the_ccta(candidates, settings) if kind == "calcium" else candidates
+        if not own:
+            return Unavailable(f"the {WANTED[kind]} in {self.source} ({candidates[0].label}) belongs to another study than the chosen coronary CT")
+        others = f"; preferred to {len(own) - 1} other(s) such as {own[1].label}" if len(own) > 1 else f"; the only {WANTED[kind]}"
+        studies = len({s.study_uid for s in self.series if not s.is_image_file})
+        mixed = f"; the input mixes {studies} studies, see `ccta list`" if studies > 1 else ""
+        return replace(own[0], chosen_because=f"{own[0].good_for}{others}{mixed}")
+
+    def _of_the_ccta(self, candidates: list[SeriesInfo], settings: ReadSettings) -> list[SeriesInfo]:
+        """Those of the chosen CCTA's study, else of its patient on its day; all where there is no CCTA."""
+        ccta = self.chosen("ccta", settings)
+        if isinstance(ccta, Unavailable):
+            return candidates
+        same_day = [s for s in candidates if ccta.patient_id and (s.patient_id, s.study_date) == (ccta.patient_id, ccta.study_date)]
+        return [s for s in candidates if s.study_uid == ccta.study_uid] or same_day
+
+    @property
+    def phase_sets(self) -> tuple[PhaseSet, ...]:
+        """The 4-D sets among the series."""
+        return phase_sets(self.series)
 
     def required(self, kind: str, settings: ReadSettings | None = None) -> SeriesInfo:
         """As `chosen`, but raises BadInput where there is none."""
@@ -63,10 +83,12 @@ class Inventory:
         return found
 
     def _by_uid(self, uid: str) -> SeriesInfo:
+        if uid.isdecimal() and 1 <= int(uid) <= len(self.series):
+            return replace(self.series[int(uid) - 1], chosen_because=f"asked for as number {uid} of the list")
         matches = sorted((s for s in self.series if s.uid == uid or s.uid.split("#")[0] == uid), key=preference)
         if not matches:
             raise BadSettings(f"The settings ask for series {uid}, which {self.source} does not hold; it holds {[s.uid for s in self.series]}.")
-        return replace(matches[0], chosen_because="named in the settings")
+        return replace(matches[0], chosen_because="asked for by its uid")
 
     def summary(self) -> str:
         """One clause: modality, number of images and description of the first few series."""
@@ -122,22 +144,27 @@ def read(series: SeriesInfo, progress: Callable[[float], None] | None = None) ->
         return Scan(volume, acquisition, Patient())
     if series.modality != "CT":
         raise BadInput(f"Series {series.label} is {series.modality}, not CT. Give a coronary CT.")
-    volume = read_volume(series.images, progress)
+    volume, said = upright(read_volume(series.images, progress))
+    because = "; ".join(filter(None, (series.chosen_because, said)))
     acquisition = acquisition_of(series.images, volume).model_copy(
-        update={"contrast": series.contrast, "source": str(series.source), "series_uid": series.uid, "chosen_because": series.chosen_because}
+        update={"contrast": series.contrast, "source": str(series.source), "series_uid": series.uid, "chosen_because": because}
     )
     return Scan(volume, acquisition, patient_of(series.images[0]))
 
 
 def listed(inventory: Inventory, settings: ReadSettings | None = None) -> list[dict]:
-    """The rows of `ccta list`: one plain dict per series; `chosen_as` names the use it would be chosen for."""
+    """The rows of `ccta list`: one plain dict per series; `chosen_as` names the use it would be chosen for, `phase_set` the 4-D set it is part of."""
     picks = {kind: inventory.chosen(kind, settings) for kind in WANTED}
+    sets = {s.uid: found.label for found in inventory.phase_sets for s in found.series}
+    studies = list(dict.fromkeys(s.study_uid for s in inventory.series))
     rows = []
-    for s in inventory.series:
+    for number, s in enumerate(inventory.series, 1):
         uses = [kind for kind, pick in picks.items() if isinstance(pick, SeriesInfo) and pick.uid == s.uid]
         rows.append({
-            "uid": s.uid, "kind": s.kind, "modality": s.modality, "description": s.description, "files": s.files, "kvp": s.kvp, "kernel": s.kernel,
-            "contrast": s.contrast, "phase_percent": s.phase_percent, "slice_spacing_mm": s.slice_spacing_mm, "coverage_mm": s.coverage_mm,
-            "good_for": s.good_for, "problem": s.problem, "chosen_as": ", ".join(uses), "because": "; ".join(picks[k].chosen_because for k in uses),
+            "number": number, "uid": s.uid, "study": studies.index(s.study_uid) + 1, "study_uid": s.study_uid, "kind": s.kind, "modality": s.modality,
+            "description": s.description, "files": s.files, "kvp": s.kvp, "kernel": s.kernel, "contrast": s.contrast, "gated": s.gated,
+            "phase_percent": s.phase_percent, "phase_ms": s.phase_ms, "phase_set": sets.get(s.uid, ""), "slice_spacing_mm": s.slice_spacing_mm,
+            "pixel_mm": s.pixel_mm, "coverage_mm": s.coverage_mm, "good_for": s.good_for, "problem": s.problem,
+            "chosen_as": ", ".join(uses), "because": "; ".join(picks[k].chosen_because for k in uses),
         })  # fmt: skip
     return rows

@@ -72,6 +72,29 @@ def test_early_scan_and_cut_heart_are_warned_of():
     assert "the heart is cut off below" in assess_quality(*scene(cut=True), CCTA).warnings
 
 
+def test_contrast_timing_is_a_number_and_words():
+    quality = assess_quality(*scene(right_hu=630.0), CCTA)
+    assert quality.rv_lv_ratio == pytest.approx(1.5, abs=0.03) and any("1.5 times as bright" in w for w in quality.warnings)
+    assert assess_quality(*scene(right_hu=200.0), CCTA).rv_lv_ratio < 0.6
+
+
+def test_a_cut_heart_limits_anatomy_and_ffr():
+    verdict = assess_quality(*scene(cut=True), CCTA).verdict
+    assert "limited: the heart is cut off below; arteries there are missing" in verdict["anatomy"]
+    assert "limited: arteries outside the image take flow" in verdict["ffr"]
+
+
+def test_a_heart_cut_by_the_border_of_an_oblique_or_round_reconstruction_is_seen():
+    volume, heart = scene()
+    hu = volume.array.copy()
+    hu[:44] = -1024  # through the right ventricle
+    hit = assess_quality(volume.with_array(hu), heart.with_array(np.where(hu > -1024, heart.array, 0).astype(np.uint8)), CCTA)
+    assert "the heart is cut off by the border of what was reconstructed" in hit.warnings
+    hu = volume.array.copy()
+    hu[:3] = -1024  # beside the heart
+    assert assess_quality(volume.with_array(hu), heart, CCTA).warnings == []
+
+
 def test_missing_labels_are_unavailable_not_zero():
     volume, heart = scene()
     quality = assess_quality(volume, heart.with_array(np.zeros_like(heart.array)), CCTA)
@@ -90,6 +113,7 @@ def test_a_jump_between_slabs_is_found_where_it_is(shift_mm, found):
     assert bool(warnings) is found
     if found:
         assert len(warnings) == 1 and f"z = {69.5 * 0.8:.1f} mm" in warnings[0]
+        assert assess_quality(volume.with_array(moved), heart, CCTA).steps_mm == pytest.approx([69.5 * 0.8])
 
 
 def test_shapes_must_agree():

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import itk
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import Image as Picture
 
 from ccta.coordinates import to_patient_mm
@@ -147,11 +147,11 @@ def test_image_files_agree_in_patient_mm(tmp_path, suffix):
     if "nii" in suffix:
         nibabel.Nifti1Image(hu, np.diag([-1.0, -1, 1, 1]) @ affine).to_filename(path)
     else:
-        image = itk.image_from_array(np.ascontiguousarray(hu.T))
+        image = SimpleITK.GetImageFromArray(np.ascontiguousarray(hu.T))
         image.SetSpacing([1.5, 1.2, 2.0])
         image.SetOrigin([40, -70, 30])
-        image.SetDirection(itk.matrix_from_array(affine[:3, :3] / [1.5, 1.2, 2.0]))
-        itk.imwrite(image, str(path))
+        image.SetDirection((affine[:3, :3] / [1.5, 1.2, 2.0]).ravel().tolist())
+        SimpleITK.WriteImage(image, str(path))
     scan = read(open_input(path).series[0])
     assert abs(scan.volume.affine[2, 2]) == pytest.approx(1.2)  # k runs head-foot
     np.testing.assert_allclose(scan.volume.array, ramp_lps(scan.volume.affine, scan.volume.array.shape), atol=1)
@@ -162,6 +162,26 @@ def test_offset_of_1024_is_taken_off_and_said(tmp_path):
     nibabel.Nifti1Image(np.clip(stored, 0, None).astype(np.uint16), np.diag([5, 4, 3.0, 1])).to_filename(tmp_path / "a.nii")
     scan = read(open_input(tmp_path / "a.nii").series[0])
     assert np.median(scan.volume.array[30:34, 26:30, 20:30]) == pytest.approx(400, abs=10) and "offset of 1024" in scan.acquisition.chosen_because
+
+
+@pytest.mark.parametrize("dtype, slope, intercept", [(np.int16, 1, 0), (np.int16, 1, -1024), (np.int16, 0.5, 3), (np.uint16, 1, -1024), (np.float32, 1, 0)])
+def test_nifti_scaling_is_applied(tmp_path, dtype, slope, intercept):
+    hu = chest_hu((24, 22, 20))
+    hu[3, 3, 3] = 32767
+    stored = np.rint((hu - float(intercept)) / slope).clip(-32768, 65535 if dtype == np.uint16 else 32767).astype(dtype)
+    nibabel.Nifti1Image(stored, np.diag([-5, -5, 5, 1])).to_filename(tmp_path / "a.nii")
+    content = bytearray((tmp_path / "a.nii").read_bytes())
+    content[112:120] = np.array([slope, intercept], "<f4").tobytes()  # scl_slope, scl_inter
+    (tmp_path / "a.nii").write_bytes(content)
+    expected = np.clip(np.rint(stored * float(slope) + intercept), -32768, 32767)
+    np.testing.assert_array_equal(read(open_input(tmp_path / "a.nii").series[0]).volume.array, expected)
+
+
+def test_colour_nifti_is_refused(tmp_path):
+    colour = np.zeros((9, 9, 9), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+    nibabel.Nifti1Image(colour, np.eye(4)).to_filename(tmp_path / "a.nii")
+    with pytest.raises(BadInput, match="a CT has numbers"):
+        open_input(tmp_path / "a.nii")
 
 
 @pytest.mark.parametrize("case, sentence", [
