@@ -22,6 +22,7 @@ bench: setup
 	@$(BIN)/python -m tests.benchmarks.reading
 	@$(BIN)/python -m tests.benchmarks.hostile_input
 	@$(BIN)/python -m tests.benchmarks.end_to_end
+	@$(BIN)/ccta evaluate calcium
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ccta.case import Case
 from ccta.errors import BadInput, Refusal
-from ccta.model import Unavailable
+from ccta.findings import CalciumEdit, Findings
+from ccta.model import Unavailable, Volume
 from ccta.runner import Progress, Stage
 from ccta.settings import Settings
 
@@ -30,6 +31,7 @@ def read_input(source: Path, case: Case, settings: Settings, progress: Progress)
     for item in (item for item in chosen if item not in absent):
         progress(f"reading {chosen[item].description or 'the image'}")
         scans[item] = read(chosen[item])
+    regions = _read_regions(scans, settings, progress, absent.get("calcium_image", ""))
     for item, section in (("calcium_image", "calcium_acquisition"), ("image", "acquisition")):  # the image's header has the last word on the patient
         if item in absent:
             case.update_findings(**{section: Unavailable(absent[item])})
@@ -39,7 +41,23 @@ def read_input(source: Path, case: Case, settings: Settings, progress: Progress)
     calcium_scan = scans.get("calcium_image")
     quality = assess_calcium_quality(calcium_scan.volume, calcium_scan.acquisition) if calcium_scan else Unavailable(absent["calcium_image"])
     case.update_findings(calcium_quality=quality)
+    if regions is None:
+        return absent | {"calcium_regions": "no reader's regions were given"}
+    case.write_volume("calcium_regions", regions)
     return absent
+
+
+def _read_regions(scans: dict, settings: Settings, progress: Progress, no_image: str) -> Volume | None:
+    """A reader's calcium regions on the calcium image; None where no file of them is given."""
+    from ccta.reading.regions import read_regions
+
+    given = settings.read.calcium_regions
+    if not given:
+        return None
+    if no_image:
+        raise BadInput(f"the regions of {given} have no image to be scored on: {no_image}")
+    progress(f"regions of {given}")
+    return read_regions(Path(given), scans["calcium_image"].volume, settings.read.calcium_label_names)
 
 
 def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
@@ -102,13 +120,34 @@ def measure(case: Case, settings: Settings, progress: Progress) -> None:
 
 
 def calcium(case: Case, settings: Settings, progress: Progress) -> None:
-    """Agatston, volume and mass score; lesions are told from bone by the tree where one is there."""
-    from ccta.disease.calcium import score_calcium
+    """Agatston, volume and mass score: of a reader's regions where given, else found by the tree where one is there. Hand corrections are kept."""
+    from ccta.disease.calcium import score_calcium, score_regions
+    from ccta.disease.calcium_list import with_corrections
 
     progress("scoring")
-    named = case.read_tree() if case.path("tree").exists() else None
+    found, image = case.findings(), case.read_volume("calcium_image")
+    if case.path("calcium_regions").exists():
+        regions = case.read_volume("calcium_regions").array
+        scored = score_regions(image, regions, found.calcium_acquisition, found.patient, settings.calcium)
+    else:
+        named = case.read_tree() if case.path("tree").exists() else None
+        scored = score_calcium(image, found.calcium_acquisition, found.patient, settings.calcium, named)
+    listed, lost = with_corrections(scored.calcium, case.calcium_edits(), found.patient)
+    for edit in lost:
+        progress(f"a correction by {edit.by} ({edit.after}) was left out: no lesion is found at its place any more")
+    case.write_volume("calcium_labels", scored.labels)
+    case.update_findings(calcium=listed)
+
+
+def correct_calcium(edit: CalciumEdit, case: Case, settings: Settings, progress: Progress) -> None:
+    """One hand correction of the lesion list, kept in the case, and the scores that follow; no image is read."""
+    from ccta.disease.calcium_list import corrected
+
+    progress(f"lesion {edit.lesion} now {edit.after}")
     found = case.findings()
-    case.update_findings(calcium=score_calcium(case.read_volume("calcium_image"), found.calcium_acquisition, found.patient, settings.calcium, named))
+    listed = corrected(found.calcium, edit, found.patient)
+    case.write_calcium_edits([*case.calcium_edits(), edit])
+    case.update_findings(calcium=listed)
 
 
 def verdict(case: Case, settings: Settings, progress: Progress) -> None:
@@ -132,12 +171,23 @@ def report(case: Case, settings: Settings, progress: Progress) -> None:
     pullback = case.pullback() if case.path("pullback").exists() else None
     measured = case.path("image").exists() and case.path("contours").exists()
     reformats = case_reformats(case.read_volume("image"), case.read_tree(), case.read_sections(), list(found.stenoses or ())) if measured else ()
-    content = build(found, make_pictures(found, pullback, *reformats), settings.report)
+    pictures = make_pictures(found, pullback, *(reformats or ((), (), ())), _calcium_cuts(case, found))
+    content = build(found, pictures, settings.report)
     progress("HTML and PDF")
     with case.writing("report_html") as path:
         write_html(content, path)
     with case.writing("report_pdf") as path:
         write_pdf(content, path)
+
+
+def _calcium_cuts(case: Case, found: Findings) -> tuple:
+    """A picture of each calcium lesion, where the image and its labels are there."""
+    from ccta.disease.calcium import prepared
+    from ccta.report.calcium_cuts import lesion_cuts
+
+    if not found.calcium or not case.path("calcium_labels").exists() or not case.path("calcium_image").exists():
+        return ()
+    return lesion_cuts(prepared(case.read_volume("calcium_image"))[0], case.read_volume("calcium_labels"), found.calcium)
 
 
 STAGES = (
@@ -158,7 +208,14 @@ STAGES = (
         ("findings.acquisition", "findings.quality"),
         ("measure",),
     ),
-    Stage("calcium", ("calcium_image",), ("findings.calcium",), calcium, ("tree", "findings.calcium_acquisition", "findings.patient"), ("calcium",)),
+    Stage(
+        "calcium",
+        ("calcium_image",),
+        ("findings.calcium", "calcium_labels"),
+        calcium,
+        ("calcium_regions", "calcium_edits", "tree", "findings.calcium_acquisition", "findings.patient"),
+        ("calcium",),
+    ),
     Stage(
         "verdict",
         (),
@@ -166,5 +223,5 @@ STAGES = (
         verdict,
         tuple(f"findings.{name}" for name in ("stenoses", "plaque", "calcium", "ffr", "quality", "tree")),
     ),
-    Stage("report", (), ("report_html", "report_pdf"), report, ("findings", "image", "tree", "contours", "pullback"), ("report",)),
+    Stage("report", (), ("report_html", "report_pdf"), report, ("findings", "image", "calcium_labels", "tree", "contours", "pullback"), ("report",)),
 )
