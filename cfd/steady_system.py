@@ -57,6 +57,10 @@ class SteadySystem:
     def outlet_pressure(self, state: np.ndarray) -> np.ndarray:
         return self.distal + self.resistance * self.outflow(state)
 
+    def mass_error(self) -> float:
+        """|inflow - outflow| / inflow of the present state."""
+        return float(abs(self.flow - self.outflow(self.state).sum()) / max(abs(self.flow), 1e-30))
+
     def residual(self, state: np.ndarray, wanted: bool = True) -> np.ndarray:
         """(4 N + 1,) at a state (N, 4); sets the Jacobian's blocks too if `wanted`. The time scales are those of this state."""
         s = self.space
