@@ -123,7 +123,7 @@ def test_three_dimensional_flow_agrees_with_the_reduced_model(phantom_case):
     anatomy = Anatomy(tree, own, surface=case.read_surface(), lv_mass_g=30.0)
     settings = FlowSettings(interval_samples=20, elements_per_diameter=4.0)
     solved, reduced = (solve_flow(anatomy, settings, model).pullback for model in ("3d", "rom"))
-    assert solved.model == "3d" and solved.mass_error < 1e-6
+    assert solved.model == "3d" and solved.mass_error < 1e-4
     for ours, theirs in zip(solved.branches, reduced.branches, strict=True):
         assert ours.ffr[-1] == pytest.approx(theirs.ffr[-1], abs=0.03), ours.name
 

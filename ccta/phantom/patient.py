@@ -146,7 +146,7 @@ def true_sections(number: int, vessel: Vessel, theta: np.ndarray) -> CrossSectio
     count = len(branch.points_mm)
     lumen = np.repeat(branch.radius_mm[:, None], len(theta), axis=1)
     wall = np.maximum(vessel.wall_at(theta), lumen)
-    return CrossSections(number, branch.distance_mm, branch.points_mm, normal, u, v, lumen, wall, np.zeros_like(lumen), np.ones(count, bool))
+    return CrossSections(number, branch.distance_mm, branch.points_mm, normal, u, v, lumen, wall, np.zeros(count), np.ones(count, bool))
 
 
 def form_of(rng: np.random.Generator) -> HeartForm:
