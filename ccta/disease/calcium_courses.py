@@ -30,8 +30,7 @@ REFERENCE = {
             (-18, -22, -75), (-13, -12, -80), (-6, 0, -80)),
 }  # fmt: skip
 """One patient's tree, rounded: mm from the middle of the aortic root along L, P, S."""
-LEAN_DEG, SHIFT_MM = (12.0, 2.0, 0.0), (0.0, -5.0, 5.0)  # that patient's heart hangs steeper, and its root was taken lower, than textbooks draw them
-SPREAD = np.array([14, 10, 14, 0.08, 5, 5, 5])  # SD of hearts about that: three angles (degrees), log of the size, three shifts (mm)
+SPREAD = np.array([14, 10, 14, 0.08, 5, 5, 5])  # SD of hearts about it, whichever way they lean: three angles (degrees), log of the size, three shifts (mm)
 PRIOR_WEIGHT = 0.06
 WEIGHT = {"LM": 0.4, "LAD": 0.8, "LCx": 1.0, "RCA": 1.0}
 BLURS_MM = (5.0, 2.4)  # first a wide catch, then the place
@@ -91,8 +90,7 @@ def _evidence(tubes: FatTubes, blur_mm: float) -> np.ndarray:
 
 
 def _moved(points: np.ndarray, aorta: AorticTube, q: np.ndarray) -> np.ndarray:
-    turn = Rotation.from_rotvec(q[:3], degrees=True) * Rotation.from_rotvec(LEAN_DEG, degrees=True)
-    return aorta.root_mm + np.array(SHIFT_MM) + q[4:] + np.exp(q[3]) * turn.apply(points)
+    return aorta.root_mm + q[4:] + np.exp(q[3]) * Rotation.from_rotvec(q[:3], degrees=True).apply(points)
 
 
 def _starts() -> list[np.ndarray]:
