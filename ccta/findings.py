@@ -104,6 +104,8 @@ class CalciumLesion(Value):
     source: Literal["automatic", "reader", "corrected"] = "automatic"
     restarts: list[FiniteFloat] = []
     """Agatston score at other places of the first slice; see Calcium.agatston_interval."""
+    note: str = ""
+    """What a reader has to check."""
 
 
 class RejectedCalcium(Value):

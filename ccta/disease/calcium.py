@@ -92,7 +92,7 @@ def _assembled(volume: Volume, scoring: Volume, labels: np.ndarray, verdicts: di
         if verdict.reason:
             rejected.append(RejectedCalcium(**values, reason=verdict.reason))
         else:
-            lesions.append(CalciumLesion(**values, probability=verdict.probability))
+            lesions.append(CalciumLesion(**values, probability=verdict.probability, note=verdict.note))
     empty = Calcium(
         agatston=0.0, volume_mm3=0.0, mass_mg=0.0, mass_calibration=calibration_of(settings), vessels=dict.fromkeys(VESSELS, 0.0), lesions=lesions,
         rejected=rejected, cac_drs="A0", threshold_hu=threshold, method=method,

@@ -11,7 +11,7 @@ from ccta.disease.calcium import score_calcium
 from ccta.disease.calcium_aorta import AorticTube, find_aorta
 from ccta.disease.calcium_heart import locate_heart
 from ccta.disease.calcium_place import HeartMap, map_heart, vessel_of
-from ccta.disease.calcium_selection import Spot, looks_metallic
+from ccta.disease.calcium_selection import Spot, Verdict, looks_metallic, metal_verdict
 from ccta.errors import Refusal
 from ccta.findings import Acquisition, Patient
 from ccta.model import Volume
@@ -146,6 +146,19 @@ def rod(length_mm: float, hu) -> Spot:
 def test_stents_and_metal_are_told_from_calcium():
     random = np.random.default_rng(0)
     assert looks_metallic(rod(18, np.full(18, 950.0) + random.normal(0, 40, 18))).startswith("stent")
-    assert looks_metallic(rod(6, np.full(6, 2500.0))).startswith("stent or other metal")
+    assert looks_metallic(rod(6, np.full(6, 2700.0))).startswith("stent or other metal")
     assert looks_metallic(rod(18, np.where(np.arange(18) < 9, 1100.0, 400.0))) == ""
     assert looks_metallic(rod(8, np.full(8, 1000.0))) == "" and looks_metallic(rod(18, np.full(18, 500.0))) == ""
+
+
+@pytest.mark.parametrize("peak_hu, scale, note, metal", [
+    (1500.0, 1.0, False, False), (1700.0, 1.0, True, False), (2600.0, 1.0, False, True), (1900.0, 147 / 130, True, False), (2700.0, 147 / 130, True, False),
+    (2900.0, 207 / 130, True, False), (3071.0, 207 / 130, False, True),
+])  # fmt: skip
+def test_heavy_plaque_is_no_metal(peak_hu, scale, note, metal):
+    """A compact spot with one voxel of the peak; calcium is brighter at a lower voltage, by the ratio of the thresholds."""
+    spot = rod(6, np.full(6, 600.0))
+    spot.hu[len(spot.hu) // 2] = peak_hu
+    verdict = metal_verdict(spot, Verdict("LAD", 0.9), scale)
+    assert (verdict.note == f"possible metal ({peak_hu:.0f} HU): check") == note and verdict.reason.startswith("stent or other metal") == metal
+    assert verdict.vessel == "LAD" and (verdict.probability == 0.9) != metal
