@@ -26,6 +26,7 @@ SCATTER_MM = 5.0  # of an artery about its traced way, and of a valve about its 
 SIDE_BRANCH_MM = 44.0  # diagonals, marginals and posterior branches reach as far from the three main ways
 REACH_MM = 9.0  # from its traced way without fat around
 MUSCLE_FAT, SURE_FAT = 0.15, 0.45  # shares of fat around calcium in muscle or a chamber, and around an artery on the surface
+NOISE_LISTED_MM = 10.0  # as near a traced artery, what looks like noise is listed: a reader would score it if it is calcium
 NOISE_SD, NOISE_MM3 = 5.0, 8.0  # a million voxels of a heart reach 5 SD; noise makes no larger spots
 LEAN_PENALTY = 1.0  # a thin patient's arteries show little fat, so that its absence alone decides nothing
 FATTY = 0.3  # share of fat around a coronary lesion; partial volume and a neighbouring chamber leave at least this
@@ -118,10 +119,11 @@ def place_judge(volume: Volume, known: HeartMap, blood: tuple[float, float]) -> 
         if spot.size_mm3 > BONE_MM3:
             within = float(known.place.contains(spot.points_mm).mean()) > 0.5  # a ring of ribs has its centre in the heart
             return Verdict(reason=f"bone or device: {spot.size_mm3:.0f} mm3 in one piece", nearby=within)
-        if spot.size_mm3 < NOISE_MM3 and spot.hu.max() < blood[0] + NOISE_SD * blood[1]:
-            return Verdict(reason=f"noise: {spot.hu.max():.0f} HU, within {NOISE_SD:g} SD ({blood[1]:.0f} HU) of the blood", nearby=False)
-        fat, _ = surroundings(volume, spot.points_mm)
         apart_mm = {name: float(np.average(tree.query(spot.points_mm)[0], weights=spot.excess)) for name, tree in trees.items()}
+        if spot.size_mm3 < NOISE_MM3 and spot.hu.max() < blood[0] + NOISE_SD * blood[1]:
+            said = f"noise: {spot.hu.max():.0f} HU, within {NOISE_SD:g} SD ({blood[1]:.0f} HU) of the blood"
+            return Verdict(vessel_of(apart_mm, known.aorta, center), 0.0, said, min(apart_mm.values()) <= NOISE_LISTED_MM)
+        fat, _ = surroundings(volume, spot.points_mm)
         other_mm = {"mitral annulus": float(annulus.query(center)[0]), **aortic_mm(known, center)}
         return _verdict(vessel_of(apart_mm, known.aorta, center), apart_mm, other_mm, fat)
 

@@ -10,14 +10,15 @@ from ccta.coordinates import resampled, to_index, to_patient_mm, upright
 from ccta.disease.calcium import score_calcium
 from ccta.disease.calcium_aorta import AorticTube, find_aorta
 from ccta.disease.calcium_heart import locate_heart
-from ccta.disease.calcium_place import HeartMap, map_heart, vessel_of
+from ccta.disease.calcium_place import HeartMap, map_heart, place_judge, vessel_of
 from ccta.disease.calcium_selection import Spot, Verdict, looks_metallic, metal_verdict
 from ccta.errors import Refusal
-from ccta.findings import Acquisition, Patient
+from ccta.findings import Acquisition, Findings, Patient
 from ccta.model import Volume
 from ccta.phantom.cohort import calcium_patient
 from ccta.phantom.heart import FLOW, ROOT
 from ccta.phantom.scanner import scan
+from ccta.report.calcium_section import calcium_section
 
 ACQUISITION = Acquisition(kvp=120.0, contrast=False)
 
@@ -162,3 +163,22 @@ def test_heavy_plaque_is_no_metal(peak_hu, scale, note, metal):
     verdict = metal_verdict(spot, Verdict("LAD", 0.9), scale)
     assert (verdict.note == f"possible metal ({peak_hu:.0f} HU): check") == note and verdict.reason.startswith("stent or other metal") == metal
     assert verdict.vessel == "LAD" and (verdict.probability == 0.9) != metal
+
+
+def faint(center: np.ndarray) -> Spot:
+    """Three voxels just above the threshold, 5 mm3."""
+    return Spot(center + np.array([[0, 0, 0], [0.8, 0, 0], [0, 0.8, 0]]), np.full(3, 134.0), np.full(3, 5.0), 5.0)
+
+
+def test_noise_near_an_artery_is_listed_and_farther_off_is_not(image, known):
+    judge = place_judge(image, known, (40.0, 20.0))
+    near, far = judge(faint(known.ways["LAD"][40])), judge(faint(known.place.center_mm))
+    assert near.reason.startswith("noise") and near.nearby and near.vessel == "LAD"
+    assert far.reason.startswith("noise") and not far.nearby
+
+
+def test_what_is_not_listed_is_counted_on_the_page(found):
+    unlisted = found.rejected_unlisted
+    assert unlisted and all(count > 0 for count in unlisted.values()) and "outside the heart" in unlisted
+    said = [line for line in calcium_section(Findings(calcium=found), {}).paragraphs if line.startswith("Not counted and not listed")]
+    assert len(said) == 1 and f"{unlisted['outside the heart']} outside the heart" in said[0]
