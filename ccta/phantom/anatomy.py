@@ -72,7 +72,7 @@ def carried(course: Course, to_patient: np.ndarray, scale: float) -> Course:
 def layers_of(shapes: dict[str, Shape], spec, rng) -> list[Layer]:
     """Every tissue with its HU at 120 kVp."""
     fat, blood, right = spec.fat_hu, spec.blood_hu, spec.right_hu
-    body = thorax_shapes(shapes["pericardium"], rng)
+    body = thorax_shapes(shapes["pericardium"], rng, spec.body_size)
     hu = {
         "skin_fat": -105,
         "muscle": 55,

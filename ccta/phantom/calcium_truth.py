@@ -57,7 +57,7 @@ def alone(patient: PhantomPatient, number: int) -> PhantomPatient:
     for index, vessel in enumerate(patient.vessels):
         parts = tuple(part for part in vessel.inclusions if index == plaque.branch and plaque.entry_mm <= part.distance_mm <= plaque.exit_mm)
         kept.append(replace(vessel, inclusions=parts))
-    return replace(patient, vessels=tuple(kept))
+    return replace(patient, vessels=tuple(kept), deposits=())
 
 
 def crop_of(series: ScannerSpec, center_mm: np.ndarray, half_mm: float) -> ScannerSpec:

@@ -10,6 +10,7 @@ from ccta.coordinates import to_patient_mm
 from ccta.errors import BadSettings
 from ccta.model import HEART_LABELS, CoronaryTree, CrossSections, Volume
 from ccta.phantom.anatomy import Anatomy, lay_patient
+from ccta.phantom.deposits import Deposit
 from ccta.phantom.heart import HeartForm
 from ccta.phantom.plaques import Plaque, PlaqueSpec, Vessel, diseased
 from ccta.phantom.tissue import Fields, fields_of, paint_layers
@@ -30,6 +31,9 @@ class PatientSpec:
     age_years: int | None = None
     sex: str | None = None
     murray_exponent: float = 3.0
+    body_size: float = 1.0  # of the thorax, without the heart
+    heart_size: float = 1.0
+    turn_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the heart in the chest, about x, y, z, on top of the seed's own
 
     def __post_init__(self):
         for name, allowed in (("dominance", ("right", "left", "co-dominant", None)), ("sex", ("M", "F", None))):
@@ -42,6 +46,8 @@ class PatientSpec:
             ("fat_hu", -150, -40),
             ("age_years", 18, 110),
             ("murray_exponent", 2, 4),
+            ("body_size", 0.7, 1.4),
+            ("heart_size", 0.7, 1.4),
         ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -91,6 +97,7 @@ class PhantomPatient:
     anatomy: Anatomy
     plaques: tuple[Plaque, ...]
     vessels: tuple[Vessel, ...]
+    deposits: tuple[Deposit, ...] = ()
     _cache: dict = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -156,8 +163,9 @@ def make_patient(seed: int = 1, spec: PatientSpec | None = None) -> PhantomPatie
     decided = drawn(seed, spec or PatientSpec())
     rng = np.random.default_rng([seed, 2])
     form = form_of(rng)
-    turn = Rotation.from_euler("xyz", rng.normal(0, [4, 4, 6]), degrees=True).as_matrix()
-    anatomy, branches = lay_patient(form, decided, turn, float(np.clip(rng.normal(1.0, 0.04), 0.92, 1.08)), rng)
+    turn = Rotation.from_euler("xyz", rng.normal(0, [4, 4, 6]) + decided.turn_deg, degrees=True).as_matrix()
+    scale = decided.heart_size * float(np.clip(rng.normal(1.0, 0.04), 0.92, 1.08))
+    anatomy, branches = lay_patient(form, decided, turn, scale, rng)
     plaques = tuple(placed(plaque, branches) for plaque in decided.plaques)
     vessels = tuple(diseased(b, [(k, p) for k, p in enumerate(plaques) if p.branch == n]) for n, b in enumerate(branches))
     return PhantomPatient(seed, decided, form, anatomy, plaques, vessels)

@@ -8,6 +8,7 @@ from scipy import ndimage
 from ccta.coordinates import to_patient_mm
 from ccta.errors import BadSettings
 from ccta.model import Volume
+from ccta.phantom.deposits import add_deposits, sub_voxels
 from ccta.phantom.patient import PhantomPatient
 from ccta.phantom.plaques import LIPID_HU, WALL_HU
 from ccta.phantom.tissue import paint_layers
@@ -161,14 +162,8 @@ def painted(patient: PhantomPatient, spec: ScannerSpec, affine: np.ndarray, shap
         offsets = sub_voxels(affine, spec.sub_mm)
         art = np.array([patient.spec.blood_hu if spec.contrast else 44.0, WALL_HU if spec.contrast else 40.0, LIPID_HU, HU_PER_MG_CM3[spec.kvp]])
         image[where] = paint(to_patient_mm(index, affine), offsets, image[where], near, patient.tubes, art)
+    add_deposits(image, patient.deposits, affine, spec.sub_mm)
     return image
-
-
-def sub_voxels(affine: np.ndarray, sub_mm: float) -> np.ndarray:
-    """(m, 3) centres of the sub-voxels about a voxel's centre, mm."""
-    counts = np.ceil(np.linalg.norm(affine[:3, :3], axis=0) / sub_mm).astype(int)
-    steps = [(np.arange(n) + 0.5) / n - 0.5 for n in counts]
-    return np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3) @ affine[:3, :3].T
 
 
 def add_noise(image: np.ndarray, spec: ScannerSpec, rng: np.random.Generator, first: int = 0) -> None:

@@ -81,6 +81,11 @@ def grown(shape: Shape, by_mm: float) -> Shape:
     return lambda points: shape(points) - by_mm
 
 
+def scaled(shape: Shape, factor: float) -> Shape:
+    """The shape magnified about the origin."""
+    return lambda points: factor * shape(points / factor)
+
+
 def union(*shapes: Shape, smooth_mm: float = 0.0) -> Shape:
     """Union; edges rounded over `smooth_mm`."""
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ccta.phantom.shapes import Shape, beads, ellipsoid, grown, half_space, intersection, tube, union, without
+from ccta.phantom.shapes import Shape, beads, ellipsoid, grown, half_space, intersection, scaled, tube, union, without
 
 MIDLINE_MM = -32.0
 """x of the body's midline: two thirds of the heart lie left of it."""
@@ -47,8 +47,15 @@ def lung_vessels(rng: np.random.Generator, count: int = 60) -> Shape:
     return beads(np.vstack(points), np.concatenate(radii), 6.0)
 
 
-def thorax_shapes(pericardium: Shape, rng: np.random.Generator) -> dict[str, Shape]:
-    """Painter's order: each shape covers those before it."""
+def thorax_shapes(pericardium: Shape, rng: np.random.Generator, size: float = 1.0) -> dict[str, Shape]:
+    """Painter's order: each shape covers those before it. size: of the body about the heart's centre; the pericardium stays as it is."""
+    if size == 1.0:
+        return normal_shapes(pericardium, rng)
+    return {name: scaled(shape, size) for name, shape in normal_shapes(scaled(pericardium, 1 / size), rng).items()}
+
+
+def normal_shapes(pericardium: Shape, rng: np.random.Generator) -> dict[str, Shape]:
+    """The thorax of a body of normal size."""
     x = MIDLINE_MM
     cavity = cylinder([x, 4], [128, 88])
     bones = ribs(cavity)

@@ -1,0 +1,61 @@
+"""Patients for the evaluation of the calcium score: bodies, hearts, scanners and other calcium as they come. A function of the seed alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ccta.phantom.deposits import drawn_deposits
+from ccta.phantom.patient import PatientSpec, PhantomPatient, make_patient
+from ccta.phantom.plaques import PlaqueSpec
+from ccta.phantom.scanner import CALCIUM_SERIES, ScannerSpec
+
+PLACES = (5, 6, 7, 8, 9, 11, 12, 13, 1, 2, 3)
+WEIGHTS = np.array([0.6, 1.6, 1.3, 0.4, 0.6, 1.0, 0.5, 0.5, 1.2, 1.0, 0.8])
+"""Where plaques lie: most in the proximal LAD, few in the distal vessels."""
+ZERO = 0.25  # share of patients without coronary calcium
+UNGATED = 0.2  # share of series that are 5-mm chest CT without ECG gating
+CHANCE = {"aortic wall": 0.4, "aortic valve": 0.2, "mitral annulus": 0.15, "descending aorta": 0.4, "pericardium": 0.05, "lung node": 0.3, "stent": 0.05}
+
+
+def calcium_patient(seed: int) -> tuple[PhantomPatient, ScannerSpec]:
+    """(patient, its non-contrast series)."""
+    rng = np.random.default_rng([seed, 77])
+    size = float(np.clip(rng.normal(1.0, 0.08), 0.86, 1.22))
+    heart = float(np.clip(size**0.6 * rng.normal(1.0, 0.05), 0.86, 1.18))
+    turn = tuple(float(x) for x in np.clip(rng.normal(0, [5, 6, 9]), [-10, -12, -18], [10, 12, 18]))
+    dominance = str(rng.choice(["right", "left", "co-dominant"], p=[0.80, 0.11, 0.09]))
+    wanted = PatientSpec(dominance=dominance, plaques=plaques(rng, dominance), body_size=size, heart_size=heart, turn_deg=turn)
+    patient = make_patient(seed, wanted)
+    return replace(patient, deposits=drawn_deposits(patient, rng, CHANCE)), series(rng)
+
+
+def plaques(rng: np.random.Generator, dominance: str) -> tuple[PlaqueSpec, ...]:
+    """None, or one to eight with calcium, at most one per segment, and some without."""
+    weights = WEIGHTS * np.array([segment != 3 or dominance != "left" for segment in PLACES])
+    count = 0 if rng.random() < ZERO else int(rng.choice([1, 2, 3, 4, 6, 8], p=[0.2, 0.2, 0.2, 0.15, 0.15, 0.1]))
+    soft = int(rng.integers(0, 3))
+    chosen = rng.choice(PLACES, size=count + soft, replace=False, p=weights / weights.sum())
+    return tuple(plaque(int(segment), "soft" if n >= count else None, rng) for n, segment in enumerate(chosen))
+
+
+def plaque(segment: int, kind: str | None, rng: np.random.Generator) -> PlaqueSpec:
+    kind = kind or str(rng.choice(["calcified", "mixed"], p=[0.6, 0.4]))
+    length = 6.0 if segment == 5 else float(np.round(rng.uniform(5, 16), 1))
+    return PlaqueSpec(
+        segment, kind, float(np.round(rng.uniform(15, 65))), length, float(np.round(rng.uniform(0.25, 0.75), 2)), float(np.round(rng.uniform(0.4, 0.85), 2)),
+        float(np.round(rng.uniform(1.05, 1.35), 2)), float(rng.integers(0, 360)), float(np.round(rng.uniform(300, 900))),
+    )  # fmt: skip
+
+
+def series(rng: np.random.Generator) -> ScannerSpec:
+    """Gated 3-mm calcium scan, or chest CT of 5 mm with motion; field of view, position and noise as they come."""
+    off = rng.uniform([-18, -15, -8], [18, 15, 8])
+    middle = tuple(float(x) for x in np.array(CALCIUM_SERIES.center_mm) + off)
+    noise, pixel = float(rng.uniform(12, 24)), float(rng.uniform(0.50, 0.75))
+    if rng.random() >= UNGATED:
+        return replace(CALCIUM_SERIES, shape=(384, 384, 48), pixel_mm=pixel, noise_hu=noise, center_mm=middle, fwhm_mm=float(rng.uniform(0.8, 1.2)))
+    chest = (middle[0] - 15, middle[1] + 5, middle[2])
+    spec = replace(CALCIUM_SERIES, shape=(400, 400, 38), pixel_mm=0.85, increment_mm=5.0, noise_hu=min(noise, 18.0), center_mm=chest)
+    return replace(spec, fwhm_mm=float(rng.uniform(1.3, 2.0)))  # the heart's motion blurs
