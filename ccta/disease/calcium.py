@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from ccta.disease.calcium_place import map_heart, place_judge
+from ccta.disease.calcium_place import blood_hu, map_heart, place_judge
 from ccta.disease.calcium_percentiles import percentile
 from ccta.disease.calcium_scoring import AGATSTON_HU, THIN_MM, LesionScore, contiguous_slabs, score_lesions, threshold_hu
 from ccta.disease.calcium_selection import Verdict, judged_components, tree_judge
@@ -29,7 +29,11 @@ def score_calcium(
     _check(volume, acquisition)
     threshold, why = _threshold(acquisition, settings)
     scoring, slabs = prepared(volume)
-    judge, how = (tree_judge(tree, settings.reach_mm), TREE_METHOD) if tree is not None and len(tree) else (place_judge(scoring, map_heart(scoring)), ATLAS_METHOD)
+    if tree is not None and len(tree):
+        judge, how = tree_judge(tree, settings.reach_mm), TREE_METHOD
+    else:
+        known = map_heart(scoring)
+        judge, how = place_judge(scoring, known, blood_hu(scoring, known.place)), ATLAS_METHOD
     labels, verdicts = judged_components(scoring, threshold, judge)
     scores = score_lesions(scoring, np.where(_listed(verdicts)[labels], labels, 0), threshold, settings.mass_mg_per_hu_mm3)
     accepted = [s for s in scores if not verdicts[s.label].reason]

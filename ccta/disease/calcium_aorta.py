@@ -19,7 +19,7 @@ CLIP_HU = (-120.0, 60.0)  # between fat and blood: calcium, bone and lung count 
 MIN_GRADIENT_HU_MM = 6.0  # a thin plane of fat, averaged with its neighbours, leaves this
 FULL_GRADIENT_HU_MM = 25.0  # an edge of blood against plain fat
 STEP_COST = 0.06  # of one voxel sideways, or of one step of the radius, per slice
-END_SCORE = 0.30  # part of the circle that shows; below it the chambers lie against the vessel on most sides
+END_SCORE = 0.22  # part of the circle that shows; below it the chambers lie against the vessel on most sides
 MIN_LENGTH_MM = 12.0
 
 
@@ -53,19 +53,19 @@ class AorticTube:
         return np.linalg.norm(points_mm[:, :2] - axis, axis=1) - np.interp(z, self.center_mm[:, 2], self.radius_mm)
 
 
-def find_ascending_aorta(grid: Volume, search: np.ndarray) -> AorticTube:
+def find_aorta(grid: Volume, search: np.ndarray, radii_mm: np.ndarray = RADII_MM) -> AorticTube:
     """grid: upright, 2 mm, HU. search: (ni, nj, nk) 0-1, how likely the axis is to lie there. Raises Refusal where no such vessel shows."""
     step = float(grid.spacing_mm[0])
-    score = circle_scores(grid.array, step)
+    score = circle_scores(grid.array, step, radii_mm)
     score *= search
-    index, radius = _best_path(score)
+    index, radius = _best_path(score, radii_mm)
     if len(index) * step < MIN_LENGTH_MM:
         raise Refusal("the ascending aorta was not found above the heart: the slices must reach above the coronary ostia")
     center_mm = to_patient_mm(ndimage.gaussian_filter1d(index.astype(float), 1.0, axis=0, mode="nearest"), grid.affine)
     return AorticTube(center_mm, ndimage.gaussian_filter1d(radius, 1.5, mode="nearest"))
 
 
-def circle_scores(hu: np.ndarray, step_mm: float) -> np.ndarray:
+def circle_scores(hu: np.ndarray, step_mm: float, radii_mm: np.ndarray = RADII_MM) -> np.ndarray:
     """(R, ni, nj, nk) part of the circle of each radius about each voxel whose edge is bright inside and dark outside, on axial slices.
 
     Every voxel with an in-plane gradient votes for the centre one radius towards the bright side (Ballard 1981; Loy and Zelinsky 2003).
@@ -77,8 +77,8 @@ def circle_scores(hu: np.ndarray, step_mm: float) -> np.ndarray:
     at = np.array(np.nonzero(ridge & (size > MIN_GRADIENT_HU_MM)))
     weight = np.minimum(size[tuple(at)] / FULL_GRADIENT_HU_MM, 1.0)
     way = np.stack([gx[tuple(at)], gy[tuple(at)]]) / size[tuple(at)]
-    result = np.empty((len(RADII_MM), *hu.shape), np.float32)
-    for n, radius in enumerate(RADII_MM):
+    result = np.empty((len(radii_mm), *hu.shape), np.float32)
+    for n, radius in enumerate(radii_mm):
         votes = _votes(at, way * (radius / step_mm), weight, hu.shape)
         result[n] = ndimage.gaussian_filter(votes, (1.3, 1.3, 1.0)) * (1.3**2 * step_mm / radius)
     return result
@@ -92,7 +92,7 @@ def _votes(at: np.ndarray, shift: np.ndarray, weight: np.ndarray, shape) -> np.n
     return np.bincount(flat, weight[inside], minlength=int(np.prod(shape))).reshape(shape).astype(np.float32)
 
 
-def _best_path(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _best_path(score: np.ndarray, radii_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """((K, 3) index, (K,) radius mm) of the vertical tube with the largest sum of (score - END_SCORE), from its lowest slice up (Viterbi)."""
     total = score - END_SCORE
     for k in range(score.shape[3] - 2, -1, -1):
@@ -111,4 +111,4 @@ def _best_path(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         state = (*(a + m for a, m in zip(low, moved, strict=True)), state[3] + 1)
         path.append(state)
     found = np.array(path)
-    return found[:, 1:], RADII_MM[found[:, 0]]
+    return found[:, 1:], radii_mm[found[:, 0]]

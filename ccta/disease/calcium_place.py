@@ -9,23 +9,27 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ccta.coordinates import resampled, sample, to_patient_mm
-from ccta.disease.calcium_aorta import AorticTube, find_ascending_aorta
+from ccta.disease.calcium_aorta import AorticTube, find_aorta
 from ccta.disease.calcium_courses import fat_tubes, placed, traced
 from ccta.disease.calcium_heart import HeartPlace, locate_heart, upright
-from ccta.disease.calcium_selection import BONE_MM3, Judge, Verdict, surroundings
+from ccta.disease.calcium_selection import BONE_MM3, Judge, Spot, Verdict, surroundings
 from ccta.errors import Refusal
-from ccta.model import VESSELS, Volume
+from ccta.model import Volume
 
 GRID_MM = 2.0
-AXIS_PRIOR = (-0.20, -0.25)  # of the ascending aorta, in half extents of the heart from its centre along L and P; SD 0.5
+AXIS_PRIOR = (-0.20, -0.25)  # of the ascending aorta, in half extents of the heart from its centre along L and P; SD 0.42
 ROOT_PRIOR = (-0.20, -0.24, 0.50)  # of the aortic root, where the aorta itself does not show
 ROOT_RADIUS_MM = 16.0
 MARGIN_MM = 8.0  # the arteries run on the surface of the heart, whose outline is known to about three coarse voxels
 SCATTER_MM = 5.0  # of an artery about its traced way, and of a valve about its place
-SIDE_BRANCH_MM = 32.0  # diagonals, marginals and posterior branches reach as far from the three main ways
-FATTY = 0.2  # share of fat around a coronary lesion; partial volume and a neighbouring chamber leave at least this
+SIDE_BRANCH_MM = 44.0  # diagonals, marginals and posterior branches reach as far from the three main ways
+REACH_MM = 9.0  # from its traced way without fat around
+MUSCLE_FAT, SURE_FAT = 0.15, 0.45  # shares of fat around calcium in muscle or a chamber, and around an artery on the surface
+NOISE_SD, NOISE_MM3 = 5.0, 8.0  # a million voxels of a heart reach 5 SD; noise makes no larger spots
+FATTY = 0.3  # share of fat around a coronary lesion; partial volume and a neighbouring chamber leave at least this
 LEFT_MAIN_MM = 9.0  # from the aorta's wall to the fork: 10 +- 5 mm along the vessel
 ROOT_BELOW_MM = 16.0  # aortic valve below the level of the ostia
+DESCENDING_MM = np.arange(8.5, 19.1, 1.5)  # radii of the descending aorta
 WALL_MM = 2.5  # a spot in the aortic wall has its middle as near as this to the circle
 ANNULUS_MM = 11.0  # the mitral annulus lies inside the circumflex in the groove by this
 
@@ -38,6 +42,7 @@ class HeartMap:
     aorta: AorticTube
     ways: dict[str, np.ndarray]
     annulus: np.ndarray
+    descending: AorticTube | None
     seen: bool
 
 
@@ -48,15 +53,28 @@ def map_heart(volume: Volume) -> HeartMap:
     grid = resampled(volume, GRID_MM)
     points = to_patient_mm(np.stack(np.meshgrid(*map(np.arange, grid.array.shape), indexing="ij"), -1), grid.affine)
     off = place.relative(points)
-    likely = np.exp(-((off[..., 0] - AXIS_PRIOR[0]) ** 2 + (off[..., 1] - AXIS_PRIOR[1]) ** 2) / (2 * 0.5**2)) * (off[..., 2] > 0.15)
+    likely = np.exp(-((off[..., 0] - AXIS_PRIOR[0]) ** 2 + (off[..., 1] - AXIS_PRIOR[1]) ** 2) / (2 * 0.42**2)) * (off[..., 2] > 0.15)
     try:
-        aorta, seen = find_ascending_aorta(grid, likely.astype(np.float32)), True
+        aorta, seen = find_aorta(grid, likely.astype(np.float32)), True
     except Refusal:
         root = place.center_mm + place.half_mm * ROOT_PRIOR
         aorta, seen = AorticTube(root + np.array([[0, 0, 0], [0, 0, 40.0]]), np.full(2, ROOT_RADIUS_MM)), False
     tubes = fat_tubes(grid)
     ways = traced(tubes, aorta, placed(tubes, aorta, float(np.cbrt(place.half_mm.prod()))))
-    return HeartMap(place, aorta, ways, _annulus(ways["LCx"]), seen)
+    return HeartMap(place, aorta, ways, _annulus(ways["LCx"]), descending_aorta(grid, points, place), seen)
+
+
+def descending_aorta(grid: Volume, points: np.ndarray, place: HeartPlace) -> AorticTube | None:
+    """The tube beside the front of the spine, left of its middle. points: (ni, nj, nk, 3) of the grid. None where it does not show."""
+    bone = points[(grid.array > 200) & (points[..., 1] > place.center_mm[1] + place.half_mm[1])]
+    if len(bone) < 100:
+        return None
+    middle, front = float(np.median(bone[:, 0])), float(np.percentile(bone[:, 1], 3))
+    likely = np.exp(-((points[..., 0] - middle - 20) ** 2 + (points[..., 1] - front + 2) ** 2) / (2 * 16.0**2))
+    try:
+        return find_aorta(grid, likely.astype(np.float32), DESCENDING_MM)
+    except Refusal:
+        return None
 
 
 def _annulus(lcx: np.ndarray) -> np.ndarray:
@@ -70,26 +88,27 @@ def _annulus(lcx: np.ndarray) -> np.ndarray:
     return middle + (flat + inward / length * np.minimum(ANNULUS_MM, length)) @ plane
 
 
-def place_judge(volume: Volume, known: HeartMap) -> Judge:
-    """Judge by place. Distances in units of their scatter; a spot without fat around is set farther from every artery, one in fat farther from valves.
+def place_judge(volume: Volume, known: HeartMap, blood: tuple[float, float]) -> Judge:
+    """Judge by place. blood: (HU, SD) of the heart's blood. Distances in units of their scatter; fat around speaks for an artery and against valves.
 
     Probability: exp(-d^2 / 2) of the artery over the sum of all arteries, aortic wall, aortic valve and mitral annulus.
     """
     trees = {name: cKDTree(way) for name, way in known.ways.items()}
     annulus = cKDTree(known.annulus)
 
-    def judge(spot_mm: np.ndarray, weights: np.ndarray, size_mm3: float) -> Verdict:
-        center = np.average(spot_mm, axis=0, weights=weights)
+    def judge(spot: Spot) -> Verdict:
+        center = spot.center_mm
         if not _near_heart(known, center):
             return Verdict(reason="outside the heart", nearby=False)
-        if size_mm3 > BONE_MM3:
-            within = float(known.place.contains(spot_mm).mean()) > 0.5  # a ring of ribs has its centre in the heart
-            return Verdict(reason=f"bone or device: {size_mm3:.0f} mm3 in one piece", nearby=within)
-        fat, _ = surroundings(volume, spot_mm)
-        apart_mm = {name: float(np.average(tree.query(spot_mm)[0], weights=weights)) for name, tree in trees.items()}
-        vessel = vessel_of(apart_mm, known.aorta, center)
-        other_mm = {"mitral annulus": float(annulus.query(center)[0]), **aortic_mm(known.aorta, center)}
-        return _verdict(vessel, apart_mm, other_mm, min(fat / FATTY, 1.0), fat)
+        if spot.size_mm3 > BONE_MM3:
+            within = float(known.place.contains(spot.points_mm).mean()) > 0.5  # a ring of ribs has its centre in the heart
+            return Verdict(reason=f"bone or device: {spot.size_mm3:.0f} mm3 in one piece", nearby=within)
+        if spot.size_mm3 < NOISE_MM3 and spot.hu.max() < blood[0] + NOISE_SD * blood[1]:
+            return Verdict(reason=f"noise: {spot.hu.max():.0f} HU, within {NOISE_SD:g} SD ({blood[1]:.0f} HU) of the blood", nearby=False)
+        fat, _ = surroundings(volume, spot.points_mm)
+        apart_mm = {name: float(np.average(tree.query(spot.points_mm)[0], weights=spot.excess)) for name, tree in trees.items()}
+        other_mm = {"mitral annulus": float(annulus.query(center)[0]), **aortic_mm(known, center)}
+        return _verdict(vessel_of(apart_mm, known.aorta, center), apart_mm, other_mm, fat)
 
     return judge
 
@@ -105,31 +124,32 @@ def vessel_of(apart_mm: dict[str, float], aorta: AorticTube, center: np.ndarray)
     return min(("LAD", "LCx"), key=apart_mm.get) if nearest == "LM" else nearest
 
 
-def aortic_mm(aorta: AorticTube, center: np.ndarray) -> dict[str, float]:
-    """Distance of a spot from the aortic wall (above the ostia) and from the valve (inside, below them), mm; inf where it does not apply."""
-    off = float(aorta.off_wall_mm(center[None])[0])
-    above = center[2] - aorta.root_mm[2]
-    wall = max(abs(off) - WALL_MM, 0.0) if above > -4.0 else np.inf
-    valve = max(off + 2.0, 0.0) if -ROOT_BELOW_MM < above < 10.0 else np.inf
-    return {"aortic wall": wall, "aortic valve": valve}
+def aortic_mm(known: HeartMap, center: np.ndarray) -> dict[str, float]:
+    """Distance of a spot from the wall of the ascending aorta (above the ostia), of the descending one, and from the valve, mm; inf where it does not apply."""
+    off = float(known.aorta.off_wall_mm(center[None])[0])
+    above = center[2] - known.aorta.root_mm[2]
+    found = {"aortic wall": max(abs(off) - WALL_MM, 0.0) if above > -4.0 else np.inf, "aortic valve": np.inf}
+    if -ROOT_BELOW_MM < above < 10.0:
+        found["aortic valve"] = max(off + 2.0, 0.0)
+    if known.descending is not None:
+        found["descending aorta"] = max(float(known.descending.off_wall_mm(center[None])[0]) - WALL_MM, 0.0)
+    return found
 
 
-def _verdict(vessel: str, apart_mm: dict[str, float], other_mm: dict[str, float], fatty: float, fat: float) -> Verdict:
-    nearest_mm = min(apart_mm.values())
-    if nearest_mm > SIDE_BRANCH_MM:
-        return Verdict(vessel, 0.0, f"away from the arteries: {nearest_mm:.0f} mm from the nearest ({vessel})")
-    side = max(nearest_mm - SCATTER_MM, 0.0) / SIDE_BRANCH_MM  # a side branch in fat may be far from the main way
-    own = np.hypot(min(nearest_mm, SCATTER_MM) / SCATTER_MM, 1.5 * side) + 1.5 * (1 - fatty)
-    units = {name: mm / SCATTER_MM + 1.0 * fatty for name, mm in other_mm.items()}
+def _verdict(vessel: str, apart_mm: dict[str, float], other_mm: dict[str, float], fat: float) -> Verdict:
+    """An artery's spot lies on its traced way, or, with fat around, where a side branch may run."""
+    nearest_mm, fatty = min(apart_mm.values()), min(fat / FATTY, 1.0)
+    reach_mm = REACH_MM + (SIDE_BRANCH_MM - REACH_MM) * float(np.clip((fat - MUSCLE_FAT) / (SURE_FAT - MUSCLE_FAT), 0, 1))
+    if nearest_mm > reach_mm:
+        return Verdict(vessel, 0.0, f"away from the arteries: {nearest_mm:.0f} mm from the nearest ({vessel}), {100 * fat:.0f} % fat around")
+    own = 2.0 * nearest_mm / reach_mm + 1.5 * (1 - fatty)
+    units = {name: mm / SCATTER_MM + fatty for name, mm in other_mm.items()}
     worst = min(units, key=units.get)
-    odds = {name: np.exp(-(u**2) / 2) for name, u in units.items()}
     if units[worst] < own:
         return Verdict(vessel, 0.0, f"{worst}: {other_mm[worst]:.0f} mm from its place, {100 * fat:.0f} % fat around")
-    if own > 2.2:
-        return Verdict(vessel, 0.0, f"away from the arteries: {nearest_mm:.0f} mm from the nearest ({vessel}), {100 * fat:.0f} % fat around")
-    mine = np.exp(-(own**2) / 2)
-    rivals = sum(np.exp(-((mm / SCATTER_MM) ** 2) / 2) for name, mm in apart_mm.items() if name != vessel and {name, vessel} != {"LM", "LAD"})
-    return Verdict(vessel, float(mine / (mine + sum(odds.values()) + rivals)))
+    mine, others = np.exp(-(own**2) / 2), sum(np.exp(-(u**2) / 2) for u in units.values())
+    rivals = sum(np.exp(-((2.0 * mm / reach_mm) ** 2) / 2) for name, mm in apart_mm.items() if name != vessel and {name, vessel} != {"LM", "LAD"})
+    return Verdict(vessel, float(mine / (mine + others + rivals)))
 
 
 def _near_heart(known: HeartMap, center: np.ndarray) -> bool:
@@ -146,5 +166,3 @@ def blood_hu(volume: Volume, place: HeartPlace) -> tuple[float, float]:
     middle = float(np.median(soft)) if soft.size else 40.0
     return middle, float(1.4826 * np.median(np.abs(soft - middle))) if soft.size else 0.0
 
-
-__all__ = ["VESSELS", "HeartMap", "blood_hu", "map_heart", "place_judge"]

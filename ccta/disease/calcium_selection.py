@@ -20,6 +20,8 @@ OSTIUM_MM = 2.0  # beyond an ostium's rim by more than this, a spot belongs to t
 SHELL_MM = 6.0  # the surroundings of a spot: epicardial fat, blood or lung
 FAT_HU, LUNG_HU = -30.0, -250.0  # upper limits
 MAX_LUNG = 0.6  # an artery on the surface of the heart has lung on one side at most
+METAL_HU = 1600.0  # dense calcium stays below in slices of 3 mm
+STENT_HU, STENT_LENGTH_MM, STENT_RADIUS_MM = 800.0, 8.0, 3.5
 MAX_POINTS = 2000  # of one component that are looked at
 
 
@@ -33,8 +35,22 @@ class Verdict:
     nearby: bool = True
 
 
-Judge = Callable[[np.ndarray, np.ndarray, float], Verdict]
-"""(N, 3) positions mm, (N,) HU above the threshold, component volume mm3 -> Verdict."""
+@dataclass(frozen=True, eq=False)
+class Spot:
+    """One component. points_mm: (N, 3), at most `MAX_POINTS` of its voxels. hu: (N,). excess: (N,) HU above the threshold, + 1. size_mm3: of all of it."""
+
+    points_mm: np.ndarray
+    hu: np.ndarray
+    excess: np.ndarray
+    size_mm3: float
+
+    @property
+    def center_mm(self) -> np.ndarray:
+        """(3,) weighted by the excess."""
+        return np.average(self.points_mm, axis=0, weights=self.excess)
+
+
+Judge = Callable[[Spot], Verdict]
 
 
 def judged_components(volume: Volume, threshold: float, judge: Judge) -> tuple[np.ndarray, dict[int, Verdict]]:
@@ -53,13 +69,38 @@ def judged_components(volume: Volume, threshold: float, judge: Judge) -> tuple[n
         index = np.argwhere(labels[box] == label)
         size_mm3 = len(index) * volume.voxel_mm3
         index = index[:: max(1, len(index) // MAX_POINTS)] + [s.start for s in box]
-        excess = volume.array[tuple(index.T)].astype(float) - threshold + 1
-        spot_mm = to_patient_mm(index, volume.affine)
-        verdict = judge(spot_mm, excess, size_mm3)
-        lung = 0.0 if verdict.reason else surroundings(volume, spot_mm)[1]
+        hu = volume.array[tuple(index.T)].astype(float)
+        spot = Spot(to_patient_mm(index, volume.affine), hu, hu - threshold + 1, size_mm3)
+        verdict = judge(spot)
+        metal = "" if verdict.reason else looks_metallic(spot)
+        if metal:
+            verdict = Verdict(verdict.vessel, 0.0, metal)
+        lung = 0.0 if verdict.reason else surroundings(volume, spot.points_mm)[1]
         in_lung = f"in the lung (vessel or scar): {100 * lung:.0f} % of its surroundings are air"
         verdicts[label] = verdict if lung <= MAX_LUNG else Verdict(verdict.vessel, 0.0, in_lung)
     return labels, verdicts
+
+
+def looks_metallic(spot: Spot) -> str:
+    """Why a spot is a stent or another device, '' for calcium: metal, or a straight thin tube that is bright evenly from end to end.
+
+    Calcified plaque differs along the vessel; the struts of a stent do not.
+    """
+    if spot.hu.max() >= METAL_HU:
+        return f"stent or other metal: {spot.hu.max():.0f} HU"
+    centered = spot.points_mm - spot.center_mm
+    if spot.hu.max() < STENT_HU or len(centered) < 20:
+        return ""
+    way = np.linalg.svd(centered, full_matrices=False)[2]
+    along = centered @ way[0]
+    low, high = np.percentile(along, [1, 99])
+    if high - low < STENT_LENGTH_MM or np.sqrt(np.mean(np.sum((centered @ way[1:].T) ** 2, axis=1))) > STENT_RADIUS_MM:
+        return ""
+    inner = (along > low + 2) & (along < high - 2)
+    bins = np.floor((along[inner] - low) / 2.0).astype(int)
+    ridge = np.array([spot.hu[inner][bins == b].max() for b in np.unique(bins)])
+    even = len(ridge) >= 3 and ridge.min() > 0.7 * STENT_HU and ridge.std() < 0.15 * ridge.mean()
+    return f"stent: {high - low:.0f} mm long, evenly {ridge.mean():.0f} HU" if even else ""
 
 
 def surroundings(volume: Volume, spot_mm: np.ndarray) -> tuple[float, float]:
@@ -88,7 +129,8 @@ def tree_judge(tree: CoronaryTree, reach_mm: float) -> Judge:
     forward = np.concatenate([tangents(line) for line in lines])
     nearest = cKDTree(points)
 
-    def judge(spot_mm: np.ndarray, weights: np.ndarray, size_mm3: float) -> Verdict:
+    def judge(spot: Spot) -> Verdict:
+        spot_mm, weights, size_mm3 = spot.points_mm, spot.excess, spot.size_mm3
         distance, index = nearest.query(spot_mm)
         offset = float(np.average(np.maximum(distance - radius[index], 0), weights=weights))
         votes = {v: float(weights[vessels[index] == v].sum()) for v in VESSELS}
