@@ -18,16 +18,19 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ccta.errors import BadInput, MissingStage, StorageFailed
-from ccta.findings import Findings, PullbackFile
+from ccta.findings import CalciumEdit, Findings, PullbackFile
 from ccta.model import Branch, CoronaryTree, CrossSections, Surface, Unavailable, Volume
 from ccta.polydata import read_polydata, sections_from_polydata, sections_polydata, surface_from_polydata, surface_polydata, tree_polydata
 
 LAYOUT = {
     "image": ("image.nii.gz", "ccta analyse"),
     "calcium_image": ("calcium_image.nii.gz", "ccta analyse"),
+    "calcium_regions": ("calcium_regions.nii.gz", "ccta calcium --regions"),
+    "calcium_labels": ("calcium_labels.nii.gz", "ccta calcium"),
+    "calcium_edits": ("calcium_edits.json", "ccta lesions"),
     "heart": ("heart.nii.gz", "ccta segment"),
     "coronary": ("coronary.nii.gz", "ccta segment"),
     "tree": ("tree.json", "ccta tree"),
@@ -43,6 +46,7 @@ LAYOUT = {
     "dicom": ("dicom", "ccta report"),
 }
 SECTION = "findings."
+EDITS = TypeAdapter(list[CalciumEdit])
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI stores RAS, we think in LPS
 
 
@@ -205,6 +209,21 @@ class Case:
         findings = Findings.model_validate({**dict(self.findings()), **sections})
         self.write_json("findings", findings.model_dump_json(indent=1))
         return findings
+
+    def calcium_edits(self) -> list[CalciumEdit]:
+        """Hand corrections of the lesion list in their order, [] where there are none."""
+        path = self.path("calcium_edits")
+        if not path.exists():
+            return []
+        try:
+            return EDITS.validate_json(path.read_text())
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise BadInput(
+                f"{path} is no list of corrections ({str(error).splitlines()[0]}); correct it or delete it to go back to the automatic list"
+            ) from error
+
+    def write_calcium_edits(self, edits: list[CalciumEdit]) -> None:
+        self.write_json("calcium_edits", EDITS.dump_json(edits, indent=1).decode())
 
     def pullback(self) -> PullbackFile:
         return PullbackFile.model_validate_json(self.require("pullback").read_text())

@@ -78,12 +78,37 @@ class CalciumLesion(Value):
     peak_hu: FiniteFloat
     center_mm: Point
     probability: FiniteFloat = 1.0
+    id: int = 0
+    """Its value in calcium_labels.nii.gz; kept through hand corrections."""
+    source: Literal["automatic", "reader", "corrected"] = "automatic"
+    restarts: list[FiniteFloat] = []
+    """Agatston score at other places of the first slice; see Calcium.agatston_interval."""
 
 
 class RejectedCalcium(Value):
     agatston: FiniteFloat
     center_mm: Point
     reason: str
+    id: int = 0
+    vessel: Vessel | Literal[""] = ""
+    """Of the nearest artery, where one is known."""
+    volume_mm3: FiniteFloat = 0.0
+    mass_mg: FiniteFloat = 0.0
+    peak_hu: FiniteFloat = 0.0
+    source: Literal["automatic", "reader", "corrected"] = "automatic"
+    restarts: list[FiniteFloat] = []
+
+
+class CalciumEdit(Value):
+    """One hand correction of the lesion list: by whom, when, what stood there, what stands there now. An artery, or "not coronary"."""
+
+    lesion: int
+    center_mm: Point
+    by: str
+    at: str
+    """ISO 8601, UTC."""
+    before: str
+    after: Literal["LM", "LAD", "LCx", "RCA", "not coronary"]
 
 
 class Percentile(Value):
@@ -103,6 +128,9 @@ class Calcium(Value):
     percentile: Percentile | Refused = Unavailable("age or sex is not known")
     threshold_hu: FiniteFloat = 130.0
     method: str = ""
+    agatston_interval: tuple[FiniteFloat, FiniteFloat] | Refused = Unavailable("the spread over slice starts was not computed")
+    """Lowest and highest score over other places of the first slice in the same patient; noise and motion come on top."""
+    corrections: list[CalciumEdit] = []
 
 
 class Segment(Value):

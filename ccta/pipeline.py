@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ccta.case import Case
 from ccta.errors import BadInput, Refusal
+from ccta.findings import CalciumEdit
 from ccta.model import Unavailable
 from ccta.runner import Progress, Stage
 from ccta.settings import Settings
@@ -35,7 +36,19 @@ def read_input(source: Path, case: Case, settings: Settings, progress: Progress)
         else:
             case.write_volume(item, scans[item].volume)
             case.update_findings(patient=scans[item].patient, **{section: scans[item].acquisition})
-    return absent
+    return absent | _read_regions(case, settings, progress)
+
+
+def _read_regions(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
+    """A reader's calcium regions onto the calcium image, where a file of them is given."""
+    from ccta.reading.regions import read_regions
+
+    given = settings.read.calcium_regions
+    if not given:
+        return {"calcium_regions": "no reader's regions were given"}
+    progress(f"regions of {given}")
+    case.write_volume("calcium_regions", read_regions(Path(given), case.read_volume("calcium_image"), settings.read.calcium_label_names))
+    return {}
 
 
 def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
@@ -94,13 +107,34 @@ def measure(case: Case, settings: Settings, progress: Progress) -> None:
 
 
 def calcium(case: Case, settings: Settings, progress: Progress) -> None:
-    """Agatston, volume and mass score; lesions are told from bone by the tree where one is there."""
-    from ccta.disease.calcium import score_calcium
+    """Agatston, volume and mass score: of a reader's regions where given, else found by the tree where one is there. Hand corrections are kept."""
+    from ccta.disease.calcium import score_calcium, score_regions
+    from ccta.disease.calcium_list import with_corrections
 
     progress("scoring")
-    named = case.read_tree() if case.path("tree").exists() else None
+    found, image = case.findings(), case.read_volume("calcium_image")
+    if case.path("calcium_regions").exists():
+        regions = case.read_volume("calcium_regions").array
+        scored = score_regions(image, regions, found.calcium_acquisition, found.patient, settings.calcium)
+    else:
+        named = case.read_tree() if case.path("tree").exists() else None
+        scored = score_calcium(image, found.calcium_acquisition, found.patient, settings.calcium, named)
+    listed, lost = with_corrections(scored.calcium, case.calcium_edits(), found.patient)
+    for edit in lost:
+        progress(f"a correction by {edit.by} ({edit.after}) was left out: no lesion is found at its place any more")
+    case.write_volume("calcium_labels", scored.labels)
+    case.update_findings(calcium=listed)
+
+
+def correct_calcium(edit: CalciumEdit, case: Case, settings: Settings, progress: Progress) -> None:
+    """One hand correction of the lesion list, kept in the case, and the scores that follow; no image is read."""
+    from ccta.disease.calcium_list import corrected
+
+    progress(f"lesion {edit.lesion} now {edit.after}")
     found = case.findings()
-    case.update_findings(calcium=score_calcium(case.read_volume("calcium_image"), found.calcium_acquisition, found.patient, settings.calcium, named))
+    listed = corrected(found.calcium, edit, found.patient)
+    case.write_calcium_edits([*case.calcium_edits(), edit])
+    case.update_findings(calcium=listed)
 
 
 def verdict(case: Case, settings: Settings, progress: Progress) -> None:
@@ -143,7 +177,14 @@ STAGES = (
         ("findings.acquisition",),
         ("measure",),
     ),
-    Stage("calcium", ("calcium_image",), ("findings.calcium",), calcium, ("tree", "findings.calcium_acquisition", "findings.patient"), ("calcium",)),
+    Stage(
+        "calcium",
+        ("calcium_image",),
+        ("findings.calcium", "calcium_labels"),
+        calcium,
+        ("calcium_regions", "calcium_edits", "tree", "findings.calcium_acquisition", "findings.patient"),
+        ("calcium",),
+    ),
     Stage(
         "verdict",
         (),

@@ -13,6 +13,8 @@ class ReadSettings:
 
     series_uid: str = ""  # empty: chosen by content, and the choice is explained
     calcium_series_uid: str = ""
+    calcium_regions: str = ""  # file with a reader's regions (OsiriX XML, DICOM SEG, label image); empty: calcium is found automatically
+    calcium_label_names: tuple[str, ...] = ("LM", "LAD", "LCx", "RCA")  # of the labels 1, 2, ... in a label image of regions
 
 
 @dataclass(frozen=True)

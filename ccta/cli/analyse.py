@@ -38,7 +38,7 @@ class FlowModel(StrEnum):
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command(epilog="Example: ccta analyse study/ case/ --flow rom")(analyse)
-    app.command(epilog="Example: ccta calcium study/ case/")(calcium)
+    app.command(epilog="Examples: ccta calcium study/ case/ | ccta calcium study/ case/ --regions reader.xml")(calcium)
 
 
 def analyse(
@@ -58,9 +58,22 @@ def analyse(
     run_and_tell(target, chosen, values, resume, as_json)
 
 
-def calcium(source: Input, case: CaseDirectory, settings: SettingsFile = None, resume: Resume = False, as_json: Json = False) -> None:
+def calcium(
+    source: Input,
+    case: CaseDirectory,
+    regions: Annotated[
+        Path | None, typer.Option(help="A reader's regions, scored as drawn: OsiriX XML, DICOM SEG, or a label image (1 LM 2 LAD 3 LCx 4 RCA).")
+    ] = None,
+    settings: SettingsFile = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
     """The calcium score alone, from a series without contrast."""
+    if regions is not None and not regions.is_file():
+        raise BadInput(f"{regions} does not exist; give the file of a reader's regions (OsiriX XML, DICOM SEG, NIfTI, NRRD or MHA)")
     target, values = open_case(source, case, settings)
+    if regions is not None:
+        values = replace(values, read=replace(values.read, calcium_regions=str(regions)))
     run_and_tell(target, select(pipeline(source), ["read", "calcium", "verdict", "report"]), values, resume, as_json)
 
 

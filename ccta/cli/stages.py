@@ -26,7 +26,7 @@ def pipeline(source: Path | None = None) -> list[Stage]:
     stages["read"] = Stage(
         "read",
         needs=(),
-        makes=("image", "calcium_image", "findings.patient", "findings.acquisition", "findings.calcium_acquisition"),
+        makes=("image", "calcium_image", "calcium_regions", "findings.patient", "findings.acquisition", "findings.calcium_acquisition"),
         run=partial(anatomy.read_input, source) if source else _no_source,
         settings=("read",),
     )

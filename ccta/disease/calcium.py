@@ -3,82 +3,105 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 
+from ccta.disease.calcium_list import totalled
 from ccta.disease.calcium_place import blood_hu, map_heart, place_judge
-from ccta.disease.calcium_percentiles import percentile
-from ccta.disease.calcium_scoring import AGATSTON_HU, THIN_MM, LesionScore, contiguous_slabs, score_lesions, threshold_hu
-from ccta.disease.calcium_selection import Verdict, judged_components, tree_judge
+from ccta.disease.calcium_restarts import restarted_scores
+from ccta.disease.calcium_scoring import AGATSTON_HU, THIN_MM, contiguous_slabs, score_lesions, slab_labels, threshold_hu
+from ccta.disease.calcium_selection import Judge, Verdict, judged_components, tree_judge
 from ccta.errors import Refusal
 from ccta.findings import Acquisition, Calcium, CalciumLesion, Patient, RejectedCalcium
 from ccta.model import VESSELS, CoronaryTree, Volume
 from ccta.settings import CalciumSettings
 
 KV_INDEPENDENT = re.compile(r"^Sa\d\d|artificial ?120", re.I)  # kernels that render calcium as at 120 kVp
+TREE_METHOD = "lesions found and assigned by their distance to the coronary tree of the CCTA"
+PLACE_METHOD = "lesions found and assigned without a CCTA, by the arteries traced in the fat about the heart, the aorta and the valves; check each lesion"
+MEAN_METHOD = (
+    "lesions found and assigned without a CCTA and without a visible ascending aorta, by the usual place of arteries in a heart of this size: "
+    "proximal LAD, LM and LCx can be confused, and so can mitral or aortic calcification beside an artery; check each lesion"
+)
+REGION_STEP = 1000
+REGIONS_METHOD = "exactly the regions that a reader drew"
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredScan:
+    """calcium: the finding. labels: its lesions and listed candidates on the grid that was scored, value = their id."""
+
+    calcium: Calcium
+    labels: Volume
 
 
 def score_calcium(
     volume: Volume, acquisition: Acquisition, patient: Patient, settings: CalciumSettings | None = None, tree: CoronaryTree | None = None
-) -> Calcium:
+) -> ScoredScan:
     """Select, assign and score. volume: HU, non-contrast, k along head-foot. tree: named, in the same frame of reference, when there is a CCTA.
 
     Raises Refusal for a contrast-enhanced series, slices too thick to score, or (without a tree) when the heart is not found.
     """
     settings = settings or CalciumSettings()
-    _check(volume, acquisition)
+    check_scorable(volume, acquisition)
     threshold, why = _threshold(acquisition, settings)
     scoring, slabs = prepared(volume)
-    if tree is not None and len(tree):
-        judge, how = tree_judge(tree, settings.reach_mm), TREE_METHOD
-    else:
-        known = map_heart(scoring)
-        judge, how = place_judge(scoring, known, blood_hu(scoring, known.place)), ATLAS_METHOD
+    judge, how = _judge(scoring, settings, tree)
     labels, verdicts = judged_components(scoring, threshold, judge)
-    scores = score_lesions(scoring, np.where(_listed(verdicts)[labels], labels, 0), threshold, settings.mass_mg_per_hu_mm3)
-    accepted = [s for s in scores if not verdicts[s.label].reason]
-    total = sum(s.agatston for s in accepted)
-    vessels = {v: sum(s.agatston for s in accepted if verdicts[s.label].vessel == v) for v in VESSELS}
-    return Calcium(
-        agatston=total,
-        volume_mm3=sum(s.volume_mm3 for s in accepted),
-        mass_mg=sum(s.mass_mg for s in accepted),
-        mass_calibration=settings.mass_calibration,
-        vessels=vessels,
-        lesions=_lesions(accepted, verdicts),
-        rejected=[RejectedCalcium(agatston=s.agatston, center_mm=s.center_mm, reason=verdicts[s.label].reason) for s in scores if verdicts[s.label].reason],
-        cac_drs=cac_drs(total, vessels),
-        percentile=percentile(total, patient.age_years, patient.sex),
-        threshold_hu=threshold,
-        method=f"Agatston at {why}; {slabs}; {how}",
-    )
+    listed = np.array([False, *(not verdicts[label].reason or verdicts[label].nearby for label in sorted(verdicts))])
+    return _assembled(volume, scoring, np.where(listed[labels], labels, 0), verdicts, (threshold, f"Agatston at {why}; {slabs}; {how}", patient, settings))
 
 
-TREE_METHOD = "lesions found and assigned by their distance to the coronary tree of the CCTA"
-ATLAS_METHOD = (
-    "lesions found and assigned without a CCTA, by their place relative to the heart seen between the lungs: proximal LAD, LM and LCx can be "
-    "confused, and so can mitral or aortic calcification beside an artery; check each lesion"
-)
+def score_regions(volume: Volume, regions: np.ndarray, acquisition: Acquisition, patient: Patient, settings: CalciumSettings | None = None) -> ScoredScan:
+    """Score what a reader drew and nothing else. regions: (volume's shape) 0, or `REGION_STEP` x the artery's number in VESSELS (from 1) + a lesion's number.
+
+    Raises Refusal as `score_calcium` does for the image.
+    """
+    settings = settings or CalciumSettings()
+    check_scorable(volume, acquisition)
+    threshold, why = _threshold(acquisition, settings)
+    scoring, slabs = prepared(volume)
+    labels = regions if scoring is volume else slab_labels(volume, regions)
+    verdicts = {int(number): Verdict(VESSELS[int(number) // REGION_STEP - 1], 1.0) for number in np.unique(labels) if number}
+    method = f"Agatston at {why}; {slabs}; {REGIONS_METHOD}"
+    return _assembled(volume, scoring, labels, verdicts, (threshold, method, patient, settings), source="reader")
 
 
-def _lesions(accepted: list[LesionScore], verdicts: dict[int, Verdict]) -> list[CalciumLesion]:
-    """Largest first."""
-    ordered = sorted(accepted, key=lambda s: -s.agatston)
-    return [
-        CalciumLesion(
-            vessel=verdicts[s.label].vessel, probability=verdicts[s.label].probability, agatston=s.agatston, volume_mm3=s.volume_mm3,
-            mass_mg=s.mass_mg, peak_hu=s.peak_hu, center_mm=s.center_mm,
-        )
-        for s in ordered
-    ]  # fmt: skip
+def _judge(scoring: Volume, settings: CalciumSettings, tree: CoronaryTree | None) -> tuple[Judge, str]:
+    if tree is not None and len(tree):
+        return tree_judge(tree, settings.reach_mm), TREE_METHOD
+    known = map_heart(scoring)
+    return place_judge(scoring, known, blood_hu(scoring, known.place)), PLACE_METHOD if known.seen else MEAN_METHOD
 
 
-def _listed(verdicts: dict[int, Verdict]) -> np.ndarray:
-    """(n + 1,) True for the components that are scored: lesions and rejected ones near the heart."""
-    return np.array([False, *(not verdicts[label].reason or verdicts[label].nearby for label in sorted(verdicts))])
+def _assembled(volume: Volume, scoring: Volume, labels: np.ndarray, verdicts: dict[int, Verdict], rule: tuple, source: str = "automatic") -> ScoredScan:
+    """Scores of every listed label as findings, numbered from 1: lesions first, largest first, then the rejected ones."""
+    threshold, method, patient, settings = rule
+    scores = score_lesions(scoring, labels, threshold, settings.mass_mg_per_hu_mm3)
+    scores.sort(key=lambda s: (bool(verdicts[s.label].reason), -s.agatston))
+    renumbered = np.zeros(int(labels.max()) + 1, np.int16)
+    renumbered[[s.label for s in scores]] = np.arange(1, len(scores) + 1)
+    labels = renumbered[labels]
+    restarts = restarted_scores(volume, scoring, labels, threshold)
+    lesions, rejected = [], []
+    for number, score in enumerate(scores, 1):
+        verdict = verdicts[score.label]
+        values = {name: getattr(score, name) for name in ("agatston", "volume_mm3", "mass_mg", "peak_hu", "center_mm")}
+        values |= {"id": number, "vessel": verdict.vessel, "restarts": [round(x, 2) for x in restarts[number]], "source": source}
+        if verdict.reason:
+            rejected.append(RejectedCalcium(**values, reason=verdict.reason))
+        else:
+            lesions.append(CalciumLesion(**values, probability=verdict.probability))
+    empty = Calcium(
+        agatston=0.0, volume_mm3=0.0, mass_mg=0.0, mass_calibration=settings.mass_calibration, vessels=dict.fromkeys(VESSELS, 0.0), lesions=lesions,
+        rejected=rejected, cac_drs="A0", threshold_hu=threshold, method=method,
+    )  # fmt: skip
+    return ScoredScan(totalled(empty, patient), Volume(labels, scoring.affine, scoring.frame_of_reference_uid))
 
 
-def _check(volume: Volume, acquisition: Acquisition) -> None:
+def check_scorable(volume: Volume, acquisition: Acquisition) -> None:
+    """Raises Refusal with the reason why the Agatston score is not defined on this image."""
     if acquisition.contrast:
         raise Refusal("the series is contrast-enhanced; the Agatston score needs a non-contrast series")
     if volume.spacing_mm[2] > 5.01:
@@ -103,11 +126,3 @@ def prepared(volume: Volume) -> tuple[Volume, str]:
     if increment < THIN_MM - 1e-3:
         return contiguous_slabs(volume), f"slices every {increment:.2g} mm averaged to contiguous 3 mm"
     return volume, f"slices every {increment:.2g} mm as they are" + ("" if increment < 3.5 else ", thicker than the 3 mm of the definition")
-
-
-def cac_drs(agatston: float, vessels: dict[str, float]) -> str:
-    """CAC-DRS (Hecht et al., J Cardiovasc Comput Tomogr 2018;12:185): A0 = 0, A1 = 1-99, A2 = 100-299, A3 >= 300; N = arteries with calcium."""
-    if agatston <= 0:
-        return "A0"
-    category = int(np.digitize(agatston, [100, 300])) + 1
-    return f"A{category}/N{sum(score > 0 for score in vessels.values())}"

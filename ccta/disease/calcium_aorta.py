@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ccta.coordinates import to_index, to_patient_mm
+from ccta.coordinates import to_patient_mm
 from ccta.errors import Refusal
 from ccta.model import Volume
 

@@ -27,7 +27,8 @@ REACH_MM = 9.0  # from its traced way without fat around
 MUSCLE_FAT, SURE_FAT = 0.15, 0.45  # shares of fat around calcium in muscle or a chamber, and around an artery on the surface
 NOISE_SD, NOISE_MM3 = 5.0, 8.0  # a million voxels of a heart reach 5 SD; noise makes no larger spots
 FATTY = 0.3  # share of fat around a coronary lesion; partial volume and a neighbouring chamber leave at least this
-LEFT_MAIN_MM = 9.0  # from the aorta's wall to the fork: 10 +- 5 mm along the vessel
+LEFT_MAIN_MM = 11.5  # from the aorta's outer wall to the fork; the left main is 11 +- 5 mm long
+OSTIA_MM = 6.0  # the ostia lie within this of the level of the root; higher up, what touches the aorta is its wall, in fat or not
 ROOT_BELOW_MM = 16.0  # aortic valve below the level of the ostia
 DESCENDING_MM = np.arange(8.5, 19.1, 1.5)  # radii of the descending aorta
 WALL_MM = 2.5  # a spot in the aortic wall has its middle as near as this to the circle
@@ -128,7 +129,8 @@ def aortic_mm(known: HeartMap, center: np.ndarray) -> dict[str, float]:
     """Distance of a spot from the wall of the ascending aorta (above the ostia), of the descending one, and from the valve, mm; inf where it does not apply."""
     off = float(known.aorta.off_wall_mm(center[None])[0])
     above = center[2] - known.aorta.root_mm[2]
-    found = {"aortic wall": max(abs(off) - WALL_MM, 0.0) if above > -4.0 else np.inf, "aortic valve": np.inf}
+    wall = "aortic wall above the ostia" if above > OSTIA_MM else "aortic wall"
+    found = {wall: max(abs(off) - WALL_MM, 0.0) if above > -OSTIA_MM else np.inf, "aortic valve": np.inf}
     if -ROOT_BELOW_MM < above < 10.0:
         found["aortic valve"] = max(off + 2.0, 0.0)
     if known.descending is not None:
@@ -140,13 +142,13 @@ def _verdict(vessel: str, apart_mm: dict[str, float], other_mm: dict[str, float]
     """An artery's spot lies on its traced way, or, with fat around, where a side branch may run."""
     nearest_mm, fatty = min(apart_mm.values()), min(fat / FATTY, 1.0)
     reach_mm = REACH_MM + (SIDE_BRANCH_MM - REACH_MM) * float(np.clip((fat - MUSCLE_FAT) / (SURE_FAT - MUSCLE_FAT), 0, 1))
+    own = 2.0 * nearest_mm / reach_mm + 1.5 * (1 - fatty)
+    units = {name: mm / SCATTER_MM + (0.0 if name.endswith("ostia") else fatty) for name, mm in other_mm.items()}
+    worst = min(units, key=units.get)
+    if units[worst] < own and (nearest_mm <= reach_mm or other_mm[worst] <= 2 * SCATTER_MM):
+        return Verdict(vessel, 0.0, f"{worst}: {other_mm[worst]:.0f} mm from its place, {100 * fat:.0f} % fat around")
     if nearest_mm > reach_mm:
         return Verdict(vessel, 0.0, f"away from the arteries: {nearest_mm:.0f} mm from the nearest ({vessel}), {100 * fat:.0f} % fat around")
-    own = 2.0 * nearest_mm / reach_mm + 1.5 * (1 - fatty)
-    units = {name: mm / SCATTER_MM + fatty for name, mm in other_mm.items()}
-    worst = min(units, key=units.get)
-    if units[worst] < own:
-        return Verdict(vessel, 0.0, f"{worst}: {other_mm[worst]:.0f} mm from its place, {100 * fat:.0f} % fat around")
     mine, others = np.exp(-(own**2) / 2), sum(np.exp(-(u**2) / 2) for u in units.values())
     rivals = sum(np.exp(-((2.0 * mm / reach_mm) ** 2) / 2) for name, mm in apart_mm.items() if name != vessel and {name, vessel} != {"LM", "LAD"})
     return Verdict(vessel, float(mine / (mine + others + rivals)))
@@ -165,4 +167,3 @@ def blood_hu(volume: Volume, place: HeartPlace) -> tuple[float, float]:
     soft = hu[(hu > -60) & (hu < 160)]
     middle = float(np.median(soft)) if soft.size else 40.0
     return middle, float(1.4826 * np.median(np.abs(soft - middle))) if soft.size else 0.0
-

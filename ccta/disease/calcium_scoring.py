@@ -69,6 +69,17 @@ def contiguous_slabs(volume: Volume, slab_mm: float = REFERENCE_INCREMENT_MM) ->
     return Volume(slabs, affine, volume.frame_of_reference_uid)
 
 
+def slab_labels(volume: Volume, labels: np.ndarray, slab_mm: float = REFERENCE_INCREMENT_MM) -> np.ndarray:
+    """Regions drawn on thin slices, on the slabs of `contiguous_slabs`: a pixel of a slab belongs to the region of any of its slices (largest number)."""
+    increment, depth = float(volume.spacing_mm[2]), volume.array.shape[2]
+    count = max(1, int(np.floor(depth * increment / slab_mm + 0.5)))
+    slabs = np.zeros((*labels.shape[:2], count), labels.dtype)
+    home = np.clip(((np.arange(depth) + 0.5) * increment / slab_mm).astype(int), 0, count - 1)
+    for k in range(depth):
+        np.maximum(slabs[:, :, home[k]], labels[:, :, k], out=slabs[:, :, home[k]])
+    return slabs
+
+
 def score_lesions(volume: Volume, labels: np.ndarray, threshold: float = AGATSTON_HU, mass_factor: float = 1e-3) -> list[LesionScore]:
     """One LesionScore per label > 0 that holds calcium, in ascending order of label.
 

@@ -118,7 +118,8 @@ def on_surface(shape: Shape, point: np.ndarray) -> np.ndarray:
 
 def stent(patient, rng: np.random.Generator) -> Deposit:
     """A metal mesh in the proximal LAD, LCx or RCA, as the hollow tube that CT makes of it."""
-    branch = next(b for b in patient.tree if b.name == rng.choice(["LAD", "RCA", "LCx"]))
+    name = str(rng.choice(["LAD", "RCA", "LCx"]))
+    branch = next(b for b in patient.tree if b.name == name)
     start = rng.uniform(14, 30)
     s = np.arange(start, start + rng.uniform(10, 22), 0.5)
     return Deposit("stent", branch.point_at(s), float(np.interp(start, branch.distance_mm, branch.radius_mm)) + 0.2, float(rng.uniform(5500, 9000)), 0.25)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from ccta.coordinates import to_patient_mm
-from ccta.disease.calcium import cac_drs
+from ccta.disease.calcium_list import cac_drs
 from ccta.disease.calcium_percentiles import percentile
 from ccta.disease.calcium_scoring import agatston_weight, contiguous_slabs, score_lesions, threshold_hu
 from ccta.model import Unavailable, Volume

@@ -1,0 +1,95 @@
+"""`ccta lesions`: the calcium lesion list of a case, and corrections of it by hand."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from ccta.case import Case
+from ccta.cli.analyse import CaseDirectory, Json, run_and_tell
+from ccta.cli.console import print_json, print_table
+from ccta.cli.stage_commands import tell_stale
+from ccta.cli.stages import pipeline
+from ccta.errors import BadInput, MissingStage
+from ccta.findings import Calcium
+from ccta.model import VESSELS, Unavailable
+from ccta.runner import run_stages, select
+from ccta.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    examples = "ccta lesions case/ | ccta lesions case/ 3 --reject --by 'Dr Li' | ccta lesions case/ 3 --vessel LAD --by 'Dr Li'"
+    app.command(epilog=f"Examples: {examples}")(lesions)
+
+
+def lesions(
+    case: CaseDirectory,
+    lesion: Annotated[int | None, typer.Argument(metavar="LESION", help="Its number in the list; without it the list is shown.")] = None,
+    vessel: Annotated[str | None, typer.Option(help="It is calcium of this artery: LM, LAD, LCx or RCA (accepts a rejected one).")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="A rejected one is coronary after all, of the artery in the list.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="It is not coronary.")] = False,
+    by: Annotated[str, typer.Option(help="Who corrects; the name of the account otherwise.")] = "",
+    as_json: Json = False,
+) -> None:
+    """The calcium lesion list; or one lesion accepted, rejected or given to another artery, and everything scored again."""
+    target = Case.open(case)
+    found = calcium_of(target)
+    if lesion is None:
+        show(found, as_json)
+        return
+    if sum([vessel is not None, accept, reject]) != 1:
+        raise BadInput(f"say what lesion {lesion} is: --vessel LM|LAD|LCx|RCA, --accept or --reject, one of them")
+    correct(target, lesion, after_of(found, lesion, vessel, reject), by or getpass.getuser())
+    settings = load_settings(target.root / "case.toml")
+    run_and_tell(target, select(pipeline(), ["verdict", "report"]), settings, False, as_json)
+    tell_stale(target, settings)
+
+
+def correct(case: Case, lesion: int, after: str, by: str) -> Calcium:
+    """Records and applies one correction, as the case's calcium stage: the list is scored again from its lesions, no image is read."""
+    from ccta.disease.calcium_list import edit_of
+    from ccta.pipeline import correct_calcium
+
+    edit = edit_of(calcium_of(case), lesion, after, by, datetime.now(UTC).isoformat(timespec="seconds"))
+    stage = next(stage for stage in pipeline() if stage.name == "calcium")
+    command = f"ccta lesions {case.root} {lesion}: {after}, by {by}"
+    settings = load_settings(case.root / "case.toml")
+    run_stages(case, [replace(stage, run=partial(correct_calcium, edit))], settings, lambda name: lambda message, share=None: None, command=command)
+    return calcium_of(case)
+
+
+def after_of(found: Calcium, lesion: int, vessel: str | None, reject: bool) -> str:
+    """What the lesion shall count as; BadInput for an artery that is none, or where the list knows none."""
+    from ccta.disease.calcium_list import NOT_CORONARY, candidate
+
+    entry = candidate(found, lesion)
+    if reject:
+        return NOT_CORONARY
+    named = entry.vessel if vessel is None else next((v for v in VESSELS if v.lower() == vessel.lower()), vessel)
+    if named not in VESSELS:
+        raise BadInput(f"{named!r} is no artery; lesion {lesion} can be of {', '.join(VESSELS)} (--vessel)")
+    return named
+
+
+def calcium_of(case: Case) -> Calcium:
+    """The case's calcium finding; MissingStage with the reason where there is none."""
+    found = case.findings().calcium
+    if isinstance(found, Unavailable):
+        raise MissingStage(f"{case.root} has no calcium score ({found.reason}): run `ccta calcium INPUT {case.root}` first")
+    return found
+
+
+def show(found: Calcium, as_json: bool) -> None:
+    """The table: lesions that count, then rejected ones with their reasons."""
+    rows = [[x.id, x.vessel, f"{x.agatston:.1f}", f"{x.volume_mm3:.0f}", f"{x.peak_hu:.0f}", f"{x.probability:.2f}", x.source] for x in found.lesions]
+    rows += [[x.id, "-", f"{x.agatston:.1f}", f"{x.volume_mm3:.0f}", f"{x.peak_hu:.0f}", "-", x.reason] for x in found.rejected]
+    columns = ["lesion", "artery", "Agatston", "mm³", "peak HU", "probability", "found by, or why rejected"]
+    print_table(f"Agatston {found.agatston:.0f}, {found.cac_drs}", columns, rows)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
