@@ -218,9 +218,7 @@ class Case:
         try:
             return EDITS.validate_json(path.read_text())
         except (ValidationError, UnicodeDecodeError) as error:
-            raise BadInput(
-                f"{path} is no list of corrections ({str(error).splitlines()[0]}); correct it or delete it to go back to the automatic list"
-            ) from error
+            raise BadInput(f"{path} is no list of corrections ({str(error).splitlines()[0]}); correct it, or delete it for the automatic list") from error
 
     def write_calcium_edits(self, edits: list[CalciumEdit]) -> None:
         self.write_json("calcium_edits", EDITS.dump_json(edits, indent=1).decode())

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
+from ccta.errors import Refusal
 from ccta.model import Volume
 
 
@@ -57,3 +58,18 @@ def cropped(volume: Volume, low, high) -> Volume:
     affine = volume.affine.copy()
     affine[:3, 3] = to_patient_mm(low, volume.affine)
     return Volume(volume.array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], affine, volume.frame_of_reference_uid)
+
+
+def upright(volume: Volume) -> Volume:
+    """The same image with its axes running to L, P and S (permuted and flipped, not resampled); exact for axial slices of any patient position."""
+    order = [int(np.argmax(np.abs(volume.affine[row, :3]))) for row in range(3)]
+    if sorted(order) != [0, 1, 2]:
+        raise Refusal("the image lies too obliquely in the patient for axial slices to be told from others")
+    array, affine = volume.array.transpose(order), volume.affine.copy()
+    affine[:3, :3] = volume.affine[:3, order]
+    for axis in range(3):
+        if affine[axis, axis] < 0:
+            array = np.flip(array, axis)
+            affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
+            affine[:3, axis] *= -1
+    return Volume(array, affine, volume.frame_of_reference_uid)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ccta.case import Case
 from ccta.errors import BadInput, Refusal
-from ccta.findings import CalciumEdit
+from ccta.findings import CalciumEdit, Findings
 from ccta.model import Unavailable
 from ccta.runner import Progress, Stage
 from ccta.settings import Settings
@@ -158,12 +158,23 @@ def report(case: Case, settings: Settings, progress: Progress) -> None:
     pullback = case.pullback() if case.path("pullback").exists() else None
     measured = case.path("image").exists() and case.path("contours").exists()
     reformats = case_reformats(case.read_volume("image"), case.read_tree(), case.read_sections(), list(found.stenoses or ())) if measured else ()
-    content = build(found, make_pictures(found, pullback, *reformats), settings.report)
+    pictures = make_pictures(found, pullback, *(reformats or ((), (), ())), _calcium_cuts(case, found))
+    content = build(found, pictures, settings.report)
     progress("HTML and PDF")
     with case.writing("report_html") as path:
         write_html(content, path)
     with case.writing("report_pdf") as path:
         write_pdf(content, path)
+
+
+def _calcium_cuts(case: Case, found: Findings) -> tuple:
+    """A picture of each calcium lesion, where the image and its labels are there."""
+    from ccta.disease.calcium import prepared
+    from ccta.report.calcium_cuts import lesion_cuts
+
+    if not found.calcium or not case.path("calcium_labels").exists() or not case.path("calcium_image").exists():
+        return ()
+    return lesion_cuts(prepared(case.read_volume("calcium_image"))[0], case.read_volume("calcium_labels"), found.calcium)
 
 
 STAGES = (
@@ -192,5 +203,5 @@ STAGES = (
         verdict,
         tuple(f"findings.{name}" for name in ("stenoses", "plaque", "calcium", "ffr", "quality", "tree")),
     ),
-    Stage("report", (), ("report_html", "report_pdf"), report, ("findings", "image", "tree", "contours", "pullback"), ("report",)),
+    Stage("report", (), ("report_html", "report_pdf"), report, ("findings", "image", "calcium_labels", "tree", "contours", "pullback"), ("report",)),
 )

@@ -61,9 +61,7 @@ def analyse(
 def calcium(
     source: Input,
     case: CaseDirectory,
-    regions: Annotated[
-        Path | None, typer.Option(help="A reader's regions, scored as drawn: OsiriX XML, DICOM SEG, or a label image (1 LM 2 LAD 3 LCx 4 RCA).")
-    ] = None,
+    regions: Annotated[Path | None, typer.Option(help="A reader's regions, scored as drawn: OsiriX XML, DICOM SEG, labels 1-4 (LM, LAD, LCx, RCA).")] = None,
     settings: SettingsFile = None,
     resume: Resume = False,
     as_json: Json = False,

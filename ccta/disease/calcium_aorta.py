@@ -102,7 +102,7 @@ def _best_path(score: np.ndarray, radii_mm: np.ndarray) -> tuple[np.ndarray, np.
     path = [state]
     while state[3] + 1 < score.shape[3]:
         low = [max(s - 1, 0) for s in state[:3]]
-        window = total[tuple(slice(a, s + 2) for a, s in zip(low, state[:3], strict=True)) + (state[3] + 1,)] - STEP_COST
+        window = total[(*(slice(a, s + 2) for a, s in zip(low, state[:3], strict=True)), state[3] + 1)] - STEP_COST
         here = tuple(s - a for a, s in zip(low, state[:3], strict=True))
         window[here] += STEP_COST
         if window.max() <= 0:

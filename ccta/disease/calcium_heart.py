@@ -45,21 +45,6 @@ class HeartPlace:
         return (np.asarray(points_mm) - self.center_mm) / self.half_mm
 
 
-def upright(volume: Volume) -> Volume:
-    """The same image with its axes running to L, P and S (permuted and flipped, not resampled); exact for axial slices of any patient position."""
-    order = [int(np.argmax(np.abs(volume.affine[row, :3]))) for row in range(3)]
-    if sorted(order) != [0, 1, 2]:
-        raise Refusal("the image lies too obliquely in the patient to be searched for the heart")
-    array, affine = volume.array.transpose(order), volume.affine.copy()
-    affine[:3, :3] = volume.affine[:3, order]
-    for axis in range(3):
-        if affine[axis, axis] < 0:
-            array = np.flip(array, axis)
-            affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
-            affine[:3, axis] *= -1
-    return Volume(array, affine, volume.frame_of_reference_uid)
-
-
 def locate_heart(volume: Volume) -> HeartPlace:
     """The heart is the tissue between the lungs that large balls sweep out.
 

@@ -8,10 +8,10 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ccta.coordinates import resampled, sample, to_patient_mm
+from ccta.coordinates import resampled, sample, to_patient_mm, upright
 from ccta.disease.calcium_aorta import AorticTube, find_aorta
 from ccta.disease.calcium_courses import fat_tubes, placed, traced
-from ccta.disease.calcium_heart import HeartPlace, locate_heart, upright
+from ccta.disease.calcium_heart import HeartPlace, locate_heart
 from ccta.disease.calcium_selection import BONE_MM3, Judge, Spot, Verdict, surroundings
 from ccta.errors import Refusal
 from ccta.model import Volume

@@ -17,7 +17,7 @@ KINDS = ("aortic wall", "aortic valve", "mitral annulus", "descending aorta", "p
 
 @dataclass(frozen=True, eq=False)
 class Deposit:
-    """points_mm: (N, 3), N >= 2, a line in the patient; radius_mm about it; wall_mm: thickness of a hollow tube, 0 for a solid one. hu: above its surroundings."""
+    """points_mm: (N, 3), N >= 2, a line in the patient; radius_mm about it; wall_mm: of a hollow tube, 0: solid. hu: above its surroundings."""
 
     kind: str
     points_mm: np.ndarray
@@ -89,7 +89,7 @@ def place_of(kind: str, patient, rng: np.random.Generator) -> np.ndarray:
     if kind == "aortic wall":
         return on_surface(shapes["aorta"], point)
     if kind == "descending aorta":
-        return on_surface(descending(patient), descending_axis(patient) + [*(12 * np.array([np.cos(angle), np.sin(angle)])), rng.uniform(-60, 60)])
+        return on_surface(descending(patient), descending_axis(patient) + np.array([12 * np.cos(angle), 12 * np.sin(angle), rng.uniform(-60, 60)]))
     if kind == "pericardium":
         way = rng.normal(0, 1, 3) * [1, 1, 0.6]
         return on_surface(shapes["pericardium"], to_patient[:3, 3] + [-8, -12, -5] + 60 * way / np.linalg.norm(way))

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels import pixel_array
 from scipy import ndimage
 from skimage.draw import polygon
@@ -115,7 +114,7 @@ def _seg(path: Path, image: Volume) -> np.ndarray:
         groups = list(seg.PerFrameFunctionalGroupsSequence)
     except BadInput:
         raise
-    except (InvalidDicomError, AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
+    except Exception as error:  # a damaged file and a missing decoder raise many types
         raise BadInput(f"{path} cannot be read as a DICOM segmentation ({' '.join(str(error).split())[:150]}); export it again") from error
     arteries = np.zeros(image.array.shape, np.uint8)
     used = {}

@@ -4,7 +4,8 @@ from ccta.errors import BadSettings
 from ccta.findings import Findings
 from ccta.model import SEGMENTS, Unavailable
 from ccta.report.blocks import RESEARCH_USE, Headline, Picture, ReportContent, Section, sentence, shown
-from ccta.report.disease_sections import calcium_section, plaque_section, segments_section, stenosis_section
+from ccta.report.calcium_section import calcium_section
+from ccta.report.disease_sections import plaque_section, segments_section, stenosis_section
 from ccta.report.study_sections import clinical_section, ffr_section, heart_section, quality_section, technique_section, unmeasured_section
 from ccta.report.wording import BURDEN, CATEGORY_TONE, INTERPRETATION, LIMITS, ffr_verdict
 from ccta.settings import ReportSettings
@@ -25,7 +26,7 @@ def build(findings: Findings, pictures: dict[str, bytes] | None = None, settings
         clinical_section(settings),
         technique_section(findings),
         quality_section(findings),
-        calcium_section(findings),
+        calcium_section(findings, pictures),
         *coronary,
         heart_section(findings),
         unmeasured_section(findings),

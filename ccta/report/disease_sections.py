@@ -1,41 +1,9 @@
-"""Sections on calcium, stenoses, segments and plaque."""
+"""Sections on stenoses, segments and plaque."""
 
-from collections import Counter
-
-from ccta.findings import Calcium, Findings, PlaqueVolumes
+from ccta.findings import Findings, PlaqueVolumes
 from ccta.model import SEGMENTS, Unavailable
 from ccta.report.blocks import Cell, Picture, Section, Table, cell, row, sentence, shown
 from ccta.report.wording import FEATURES, QUALITY_SCALE, ffr_verdict, leiden_band, stenosis_tone
-
-
-def calcium_section(findings: Findings) -> Section:
-    """Agatston, volume and mass per vessel; what was rejected, and why."""
-    calcium = findings.calcium
-    if isinstance(calcium, Unavailable):
-        return Section("Coronary calcium", refused=sentence(calcium.reason))
-    percentile = calcium.percentile
-    place = shown(percentile) if isinstance(percentile, Unavailable) else f"{shown(percentile.value)} ({percentile.table})"
-    facts = (
-        ("Agatston score", f"{calcium.agatston:.0f}  ({calcium.cac_drs})"),
-        ("Percentile for age and sex", place),
-        ("Volume, mass", f"{calcium.volume_mm3:.0f} mm³, {calcium.mass_mg:.0f} mg ({calcium.mass_calibration})"),
-        ("Method", "; ".join(x for x in (calcium.method, f"threshold {calcium.threshold_hu:.0f} HU") if x)),
-    )
-    rows = []
-    for vessel in ("LM", "LAD", "LCx", "RCA"):
-        own = [x for x in calcium.lesions if x.vessel == vessel]
-        peak = f"{max(x.peak_hu for x in own):.0f}" if own else "–"
-        rows.append(row(vessel, f"{calcium.vessels.get(vessel, 0):.0f}", f"{sum(x.volume_mm3 for x in own):.0f}", len(own), peak))
-    table = Table(("Vessel", "Agatston", "Volume mm³", "Lesions", "Peak HU"), tuple(rows))
-    return Section("Coronary calcium", facts, _rejected_lines(calcium), (table,))
-
-
-def _rejected_lines(calcium: Calcium) -> tuple[str, ...]:
-    """The rejected candidates by kind of reason (what stands before its colon), most frequent first."""
-    if not calcium.rejected:
-        return ()
-    kinds = Counter(spot.reason.split(":")[0] for spot in calcium.rejected)
-    return ("Not counted as coronary: " + "; ".join(f"{count} {kind}" for kind, count in kinds.most_common()) + ". Each with its place is in findings.json.",)
 
 
 def stenosis_section(findings: Findings, pictures: dict[str, bytes]) -> Section:

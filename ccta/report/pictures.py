@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ccta.findings import Findings, PullbackFile
 from ccta.model import SEGMENTS, Unavailable
+from ccta.report.calcium_cuts import Cut, cuts_figure, pages_of
 from ccta.report.reformats import Cross, Profile, Straightened
 
 INK, SOFT, YELLOW, BLUE, RED = "#1c2733", "#5b6b7b", "#f2c200", "#4aa3ff", "#b3261e"
@@ -35,8 +36,9 @@ def make_pictures(
     straightened: tuple[Straightened, ...] = (),
     crosses: tuple[Cross, ...] = (),
     profiles: tuple[Profile, ...] = (),
+    calcium: tuple[Cut, ...] = (),
 ) -> dict[str, bytes]:
-    """key -> PNG for `content.build`: ffr_tree, pullback, plaque, cross, profile, cpr_<vessel>; only what can be drawn."""
+    """key -> PNG for `content.build`: ffr_tree, pullback, plaque, cross, profile, cpr_<vessel>, calcium_<n>; only what can be drawn."""
     pictures = {}
     if pullback is not None and pullback.branches:
         pictures["ffr_tree"] = _png(ffr_tree_figure(pullback, findings))
@@ -47,6 +49,8 @@ def make_pictures(
         pictures["cross"] = _png(cross_figure(crosses))
     if profiles:
         pictures["profile"] = _png(profile_figure(profiles))
+    for number, page in enumerate(pages_of(calcium), 1):
+        pictures[f"calcium_{number}"] = _png(cuts_figure(page))
     if findings.plaque and findings.plaque.total_mm3 > 0:
         pictures["plaque"] = _png(plaque_figure(findings))
     return pictures
