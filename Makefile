@@ -20,6 +20,7 @@ test: setup
 
 bench: setup
 	@$(BIN)/python -m tests.benchmarks.end_to_end
+	@$(BIN)/ccta evaluate calcium
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ import traceback
 
 import typer
 
-from ccta.cli import analyse, demo, flow, inspect, lesions, phantom, show, stage_commands
+from ccta.cli import analyse, demo, evaluate, flow, inspect, lesions, phantom, show, stage_commands
 from ccta.cli.console import say
 from ccta.errors import CctaError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Coronary CT angiography: from a CT study to findings, FFR-CT and a report. Research use only, not for diagnosis.",
 )
-for module in (analyse, stage_commands, lesions, flow, phantom, inspect, show, demo):
+for module in (analyse, stage_commands, lesions, flow, phantom, inspect, show, evaluate, demo):
     module.register(app)
 
 
