@@ -8,12 +8,13 @@ import numpy as np
 from scipy import ndimage
 from skimage.morphology import ball, convex_hull_image
 
-from ccta.coordinates import resampled, to_index, to_patient_mm
+from ccta.coordinates import resampled, to_index, to_patient_mm, upright
 from ccta.errors import Refusal
 from ccta.model import Volume
 
 GRID_MM = 3.0
 LUNG_HU = (-960.0, -500.0)  # aerated lung; air outside the body lies below
+TISSUE_HU = -300.0
 MIN_LUNG_ML = 100.0  # a cardiac field of view shows far more of each lung
 MIN_RADIUS_MM = 25.0  # of the largest ball between the lungs; an adult heart holds 35-50 mm
 CORE = 0.5  # of that ball: smaller balls sweep out the chambers, but not the spine, the sternum or the descending aorta
@@ -52,7 +53,7 @@ def locate_heart(volume: Volume) -> HeartPlace:
     in it is the heart's core; what balls of `CORE` of its radius reach from there, and the fat around, is the heart with its pericardium.
     Raises Refusal where the lungs or such a ball are not seen.
     """
-    coarse = resampled(volume, GRID_MM)
+    coarse = resampled(upright(volume), GRID_MM)
     lungs = _lungs(coarse.array)
     between = np.zeros_like(lungs)
     frame = ndimage.maximum_filter1d(lungs, FRAME_SLICES, axis=2)
@@ -62,6 +63,7 @@ def locate_heart(volume: Volume) -> HeartPlace:
     between &= ~_spine(coarse, lungs)
     soft = ndimage.binary_closing(np.pad(between & (coarse.array > SOFT_HU), 3), ball(2))[3:-3, 3:-3, 3:-3] & between
     depth_mm = ndimage.distance_transform_edt(np.pad(soft, 1))[1:-1, 1:-1, 1:-1] * GRID_MM
+    depth_mm[:, :, ~_heart_levels(lungs)] = 0
     radius_mm = float(depth_mm.max())
     if radius_mm < MIN_RADIUS_MM:
         raise Refusal(f"the heart was not found between the lungs (the largest ball there has a radius of {radius_mm:.0f} mm)")
@@ -90,7 +92,23 @@ def _lungs(hu: np.ndarray) -> np.ndarray:
     parts, count = ndimage.label(aerated)
     sizes_ml = np.bincount(parts.ravel(), minlength=count + 1) * GRID_MM**3 / 1000
     sizes_ml[0] = 0
-    kept = sizes_ml > MIN_LUNG_ML
+    kept = (sizes_ml > MIN_LUNG_ML) & ~_under_the_body(hu, parts, count)
     if sizes_ml[kept].sum() < 2 * MIN_LUNG_ML:
         raise Refusal(f"the lungs that frame the heart were not found ({sizes_ml[kept].sum():.0f} mL of lung in the image)")
     return ndimage.binary_closing(np.pad(kept[parts], 3, mode="edge"), ball(3))[3:-3, 3:-3, 3:-3]
+
+
+def _under_the_body(hu: np.ndarray, parts: np.ndarray, count: int) -> np.ndarray:
+    """(count + 1,) True for components of air behind which there is hardly any body: foam of the table or its mat. hu: upright."""
+    tissue, found = ndimage.label(hu > TISSUE_HU)
+    if not found:
+        return np.zeros(count + 1, bool)
+    body = tissue == 1 + np.argmax(np.bincount(tissue.ravel())[1:])
+    behind = np.maximum.accumulate(body[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(ndimage.mean(behind, parts, np.arange(count + 1))) < 0.1
+
+
+def _heart_levels(lungs: np.ndarray) -> np.ndarray:
+    """(nk,) slices that can hold the middle of the heart: below, where the liver takes the lungs' place, they fill less than half of their largest slice."""
+    area = lungs.sum(axis=(0, 1))
+    return area >= 0.5 * area.max()

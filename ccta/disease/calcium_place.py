@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ccta.coordinates import resampled, sample, to_patient_mm, upright
+from ccta.coordinates import cropped, resampled, sample, to_index, to_patient_mm, upright
 from ccta.disease.calcium_aorta import AorticTube, find_aorta
 from ccta.disease.calcium_courses import fat_tubes, placed, traced
 from ccta.disease.calcium_heart import HeartPlace, locate_heart
@@ -21,6 +21,7 @@ AXIS_PRIOR = (-0.20, -0.25)  # of the ascending aorta, in half extents of the he
 ROOT_PRIOR = (-0.20, -0.24, 0.50)  # of the aortic root, where the aorta itself does not show
 ROOT_RADIUS_MM = 16.0
 MARGIN_MM = 8.0  # the arteries run on the surface of the heart, whose outline is known to about three coarse voxels
+BOX_MM = np.array([[-40.0, -30.0, -30.0], [40.0, 60.0, 60.0]])  # beyond the heart's extents, low and high
 SCATTER_MM = 5.0  # of an artery about its traced way, and of a valve about its place
 SIDE_BRANCH_MM = 44.0  # diagonals, marginals and posterior branches reach as far from the three main ways
 REACH_MM = 9.0  # from its traced way without fat around
@@ -51,7 +52,7 @@ def map_heart(volume: Volume) -> HeartMap:
     """Heart between the lungs, ascending aorta, arteries in the fat, mitral annulus. Raises Refusal when the heart is not found."""
     volume = upright(volume)
     place = locate_heart(volume)
-    grid = resampled(volume, GRID_MM)
+    grid = resampled(_about(volume, place), GRID_MM)
     points = to_patient_mm(np.stack(np.meshgrid(*map(np.arange, grid.array.shape), indexing="ij"), -1), grid.affine)
     off = place.relative(points)
     likely = np.exp(-((off[..., 0] - AXIS_PRIOR[0]) ** 2 + (off[..., 1] - AXIS_PRIOR[1]) ** 2) / (2 * 0.42**2)) * (off[..., 2] > 0.15)
@@ -63,6 +64,12 @@ def map_heart(volume: Volume) -> HeartMap:
     tubes = fat_tubes(grid)
     ways = traced(tubes, aorta, placed(tubes, aorta, float(np.cbrt(place.half_mm.prod()))))
     return HeartMap(place, aorta, ways, _annulus(ways["LCx"]), descending_aorta(grid, points, place), seen)
+
+
+def _about(volume: Volume, place: HeartPlace) -> Volume:
+    """The part of the image that holds the heart, the spine behind it and the aorta above it. volume: upright."""
+    corners = to_index(place.center_mm + np.array([-1, 1])[:, None] * place.half_mm + BOX_MM, volume.affine)
+    return cropped(volume, np.floor(corners[0]), np.ceil(corners[1]) + 1)
 
 
 def descending_aorta(grid: Volume, points: np.ndarray, place: HeartPlace) -> AorticTube | None:
