@@ -120,15 +120,15 @@ def _on_wall(aorta: AorticTube, line: np.ndarray):
 
 
 def _way(tubes: FatTubes, aorta: AorticTube, line: np.ndarray, begins) -> np.ndarray:
-    """The cheapest way from where `begins` to the course's end through what looks like an artery; leaving the course costs the more, the earlier it is."""
+    """The cheapest way from where `begins` to the course's end through what looks like an artery; leaving the course by more than 11-15 mm costs."""
     affine, shape = tubes.grid.affine, tubes.grid.array.shape
     low = np.clip(np.floor(to_index(line.min(0) - CORRIDOR_MM, affine)), 0, np.array(shape) - 2).astype(int)
     high = np.clip(np.ceil(to_index(line.max(0) + CORRIDOR_MM, affine)) + 1, low + 2, shape).astype(int)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     points = to_patient_mm(np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(low, high, strict=True)], indexing="ij"), -1), affine)
     apart, nearest = cKDTree(line).query(points)
-    speed = 0.1 + tubes.tube[box] + 0.5 * np.clip(2 * tubes.fat[box], 0, 1)
-    cost = (1 + (apart / np.clip(5 + 0.24 * nearest, 5, 14)) ** 2) / speed
+    speed = 0.05 + 1.5 * tubes.tube[box] + 0.3 * np.clip(2 * tubes.fat[box], 0, 1)
+    cost = (1 + (apart / np.minimum(11 + 0.15 * nearest, 15)) ** 2) / speed
     flat = points.reshape(-1, 3)
     inside = (aorta.off_wall_mm(flat) < -1).reshape(cost.shape)
     cost = np.where(tubes.lung[box] | inside, 20 * cost, cost)
