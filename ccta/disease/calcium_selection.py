@@ -21,7 +21,7 @@ SHELL_MM = 6.0  # the surroundings of a spot: epicardial fat, blood or lung
 FAT_HU, LUNG_HU = -30.0, -250.0  # upper limits
 MAX_LUNG = 0.6  # an artery on the surface of the heart has lung on one side at most
 METAL_HU = 1600.0  # dense calcium stays below in slices of 3 mm
-STENT_HU, STENT_LENGTH_MM, STENT_RADIUS_MM = 800.0, 11.0, 3.5
+STENT_HU, STENT_LENGTH_MM, STENT_RADIUS_MM = 700.0, 14.0, 3.0  # on average along its ridge; calcium as long and thin varies more
 MAX_POINTS = 2000  # of one component that are looked at
 
 
@@ -99,7 +99,7 @@ def looks_metallic(spot: Spot) -> str:
     inner = (along > low + 2) & (along < high - 2)
     bins = np.floor((along[inner] - low) / 2.0).astype(int)
     ridge = np.array([spot.hu[inner][bins == b].max() for b in np.unique(bins)])
-    even = len(ridge) >= 3 and ridge.min() > 0.7 * STENT_HU and ridge.std() < 0.12 * ridge.mean()
+    even = len(ridge) >= 5 and ridge.mean() > STENT_HU and ridge.min() > 0.5 * ridge.max() and ridge.std() <= 0.2 * ridge.mean()
     return f"stent: {high - low:.0f} mm long, evenly {ridge.mean():.0f} HU" if even else ""
 
 
