@@ -1,7 +1,5 @@
 """score_lesions against an independent reference scorer and hand calculations; thresholds, slabs, CAC-DRS, percentiles."""
 
-from collections import deque
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,35 +11,13 @@ from ccta.disease.calcium_list import cac_drs
 from ccta.disease.calcium_percentiles import percentile
 from ccta.disease.calcium_scoring import agatston_weight, contiguous_slabs, score_lesions, threshold_hu
 from ccta.model import Unavailable, Volume
+from tests.ccta.reference_scorer import reference_agatston
 
 
 def volume_of(hu, spacing=(0.5, 0.5, 3.0)):
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = (-40, 20, -150)
     return Volume(np.asarray(hu), affine)
-
-
-def reference_agatston(hu, inside, spacing, threshold=130.0):
-    """Flood fill in pure Python, written from Agatston 1990 without the code under test."""
-    total, seen = 0.0, np.zeros(hu.shape, bool)
-    for start in zip(*np.nonzero(inside & (hu >= threshold)), strict=True):
-        if seen[start]:
-            continue
-        queue, members = deque([start]), []
-        seen[start] = True
-        while queue:
-            i, j, k = queue.popleft()
-            members.append((i, j, k))
-            for a in (i - 1, i, i + 1):
-                for b in (j - 1, j, j + 1):
-                    if 0 <= a < hu.shape[0] and 0 <= b < hu.shape[1] and not seen[a, b, k] and inside[a, b, k] and hu[a, b, k] >= threshold:
-                        seen[a, b, k] = True
-                        queue.append((a, b, k))
-        area = len(members) * spacing[0] * spacing[1]
-        if area >= 1.0 - 1e-9:  # round-off of pixel areas such as 0.3 x 0.3333 mm
-            peak = max(hu[m] for m in members) * 130.0 / threshold
-            total += area * (4 if peak >= 400 else 3 if peak >= 300 else 2 if peak >= 200 else 1) * spacing[2] / 3.0
-    return total
 
 
 @settings(max_examples=30, deadline=None)
