@@ -36,16 +36,18 @@ def read_input(source: Path, case: Case, settings: Settings, progress: Progress)
         else:
             case.write_volume(item, scans[item].volume)
             case.update_findings(patient=scans[item].patient, **{section: scans[item].acquisition})
-    return absent | _read_regions(case, settings, progress)
+    return absent | _read_regions(case, settings, progress, absent.get("calcium_image", ""))
 
 
-def _read_regions(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
+def _read_regions(case: Case, settings: Settings, progress: Progress, no_image: str) -> dict[str, str]:
     """A reader's calcium regions onto the calcium image, where a file of them is given."""
     from ccta.reading.regions import read_regions
 
     given = settings.read.calcium_regions
     if not given:
         return {"calcium_regions": "no reader's regions were given"}
+    if no_image:
+        raise BadInput(f"the regions of {given} have no image to be scored on: {no_image}")
     progress(f"regions of {given}")
     case.write_volume("calcium_regions", read_regions(Path(given), case.read_volume("calcium_image"), settings.read.calcium_label_names))
     return {}

@@ -1,0 +1,149 @@
+"""Calcium without a CCTA on a phantom chest with aortic, mitral and other calcium: landmarks, traced arteries, verdicts; any orientation and position."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from ccta.coordinates import resampled, to_index, to_patient_mm, upright
+from ccta.disease.calcium import score_calcium
+from ccta.disease.calcium_aorta import AorticTube, find_aorta
+from ccta.disease.calcium_heart import locate_heart
+from ccta.disease.calcium_place import HeartMap, map_heart, vessel_of
+from ccta.disease.calcium_selection import Spot, looks_metallic
+from ccta.errors import Refusal
+from ccta.findings import Acquisition, Patient
+from ccta.model import Volume
+from ccta.phantom.cohort import calcium_patient
+from ccta.phantom.heart import FLOW, ROOT
+from ccta.phantom.scanner import scan
+
+ACQUISITION = Acquisition(kvp=120.0, contrast=False)
+
+
+@pytest.fixture(scope="module")
+def patient():
+    return calcium_patient(103)
+
+
+@pytest.fixture(scope="module")
+def image(patient) -> Volume:
+    return scan(patient[0], replace(patient[1], shape=(264, 264, 44), pixel_mm=0.8))
+
+
+@pytest.fixture(scope="module")
+def known(image) -> HeartMap:
+    return map_heart(image)
+
+
+@pytest.fixture(scope="module")
+def found(image):
+    return score_calcium(image, ACQUISITION, Patient()).calcium
+
+
+def test_the_aortic_root_is_found(patient, known):
+    axis = to_patient_mm(ROOT + np.arange(5, 60)[:, None] * FLOW, patient[0].anatomy.to_patient)
+    assert known.seen
+    assert np.linalg.norm(axis - known.aorta.root_mm, axis=1).min() < 5.0
+    assert 12 < known.aorta.radius_mm[0] < 20
+    assert abs(known.aorta.root_mm[2] - to_patient_mm(ROOT + 14 * FLOW, patient[0].anatomy.to_patient)[2]) < 10
+
+
+def test_arteries_are_traced_in_the_fat(patient, known):
+    """Mean distance of the first 80 mm of the true artery from the traced way; half a slice and two coarse voxels are 4 mm."""
+    for branch in patient[0].tree:
+        if branch.name in ("LAD", "LCx", "RCA"):
+            way = np.vstack([known.ways["LM"], known.ways["LAD"]]) if branch.name == "LAD" else known.ways[branch.name]
+            near = branch.points_mm[branch.distance_mm < 80]
+            assert cKDTree(way).query(near)[0].mean() < 7.0, branch.name
+            assert np.median(cKDTree(way).query(near)[0]) < 4.5, branch.name
+
+
+def test_lesions_are_found_and_the_rest_is_rejected_with_its_reason(patient, found):
+    true = [v for v in patient[0].vessels if v.inclusions]
+    assert true and {x.vessel for x in found.lesions} == {"LAD"} and len(found.lesions) == 2
+    kinds = {deposit.kind for deposit in patient[0].deposits}
+    assert {"aortic wall", "mitral annulus"} <= kinds
+    reasons = {spot.reason.split(":")[0] for spot in found.rejected}
+    assert any(reason.startswith("aortic wall") for reason in reasons) and all(spot.reason for spot in found.rejected)
+    assert all(0 < x.probability <= 1 for x in found.lesions) and "traced in the fat" in found.method
+
+
+@pytest.mark.parametrize("flips", [(0, 2), (0, 1), (1, 2)], ids=["feet first", "prone", "all but left-right"])
+def test_any_orientation_and_position_gives_the_same(image, found, flips):
+    """The stored axes run the other way, and the patient lies half a metre elsewhere: the same anatomy in millimetres."""
+    array, affine = image.array, image.affine.copy()
+    for axis in flips:
+        array = np.flip(array, axis)
+        affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
+        affine[:3, axis] *= -1
+    affine[:3, 3] += [310.0, -120.0, 700.0]
+    turned = score_calcium(Volume(array, affine), ACQUISITION, Patient()).calcium
+    assert turned.agatston == pytest.approx(found.agatston) and [x.vessel for x in turned.lesions] == [x.vessel for x in found.lesions]
+    np.testing.assert_allclose(np.subtract(turned.lesions[0].center_mm, found.lesions[0].center_mm), [310, -120, 700], atol=0.01)
+
+
+def test_the_table_under_the_patient_is_no_lung(image):
+    """Foam of -900 HU behind the back, larger than a lung, does not move the heart."""
+    place = locate_heart(image)
+    array = np.pad(image.array, ((0, 0), (0, 90), (0, 0)), constant_values=-1000)
+    array[20:240, 285:340] = -900
+    moved = locate_heart(Volume(array, image.affine))
+    np.testing.assert_allclose(moved.center_mm, place.center_mm, atol=4.0)
+
+
+def test_upright_keeps_every_voxel_in_its_place(image):
+    affine = image.affine.copy()
+    affine[:3, :3] = affine[:3, [2, 0, 1]] * [-1, 1, -1]
+    turned = Volume(image.array.transpose(2, 0, 1), affine)
+    for_index = to_patient_mm(np.array([3, 40, 60]), affine)
+    straight = upright(turned)
+    assert (np.diag(straight.affine)[:3] > 0).all()
+    assert straight.array[tuple(np.rint(to_index(for_index, straight.affine)).astype(int))] == turned.array[3, 40, 60]
+    with pytest.raises(Refusal, match="obliquely"):
+        upright(Volume(np.zeros((4, 4, 4)), np.array([[1.0, 0.9, 0, 0], [0.95, 0.5, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])))
+
+
+def test_no_aorta_no_tube():
+    grid = Volume(np.full((60, 60, 30), 40.0, np.float32), np.diag([2.0, 2, 2, 1]))
+    with pytest.raises(Refusal, match="aorta was not found"):
+        find_aorta(grid, np.ones(grid.array.shape, np.float32))
+
+
+def test_a_tube_of_blood_in_fat_is_followed():
+    """A leaning cylinder of 15 mm radius: its axis to 1.5 mm, its radius to 1.5 mm; distances from its wall have their sign."""
+    i, j, k = np.meshgrid(*map(np.arange, (80, 70, 30)), indexing="ij")
+    axis = 70 + 0.3 * 2.0 * k
+    hu = np.where((2.0 * i - axis) ** 2 + (2.0 * j - 66) ** 2 < 15.0**2, 40.0, -95.0).astype(np.float32)
+    grid = resampled(Volume(hu, np.diag([2.0, 2, 2, 1])), 2.0)
+    tube = find_aorta(grid, np.ones(hu.shape, np.float32))
+    middle = len(tube.radius_mm) // 2
+    assert abs(tube.radius_mm[middle] - 15) <= 1.5
+    assert np.linalg.norm(tube.center_mm[middle, :2] - [70 + 0.3 * tube.center_mm[middle, 2], 66]) < 1.5
+    outside = tube.center_mm[middle] + [0, 25.0, 0]
+    assert tube.off_wall_mm(np.array([outside, tube.center_mm[middle]])) == pytest.approx([10.0, -15.0], abs=1.6)
+
+
+def test_left_main_by_its_distance_from_the_aorta():
+    aorta = AorticTube(np.array([[0.0, 0, 0], [0, 0, 40.0]]), np.array([15.0, 15.0]))
+    apart = {"LM": 2.0, "LAD": 3.0, "LCx": 4.0, "RCA": 40.0}
+    assert vessel_of(apart, aorta, np.array([21.0, 5.0, 0.0])) == "LM"
+    assert vessel_of(apart, aorta, np.array([32.0, 5.0, 0.0])) == "LAD"
+    assert vessel_of(apart | {"RCA": 1.0}, aorta, np.array([5.0, -17.0, 0.0])) == "RCA"
+
+
+def rod(length_mm: float, hu) -> Spot:
+    """Along x, 3 mm thick; hu: one value per mm."""
+    x, y, z = np.meshgrid(np.arange(0, length_mm, 0.5), np.arange(-1.5, 1.6, 0.5), np.arange(-1.5, 1.6, 1.5), indexing="ij")
+    points = np.stack([x, y, z], -1).reshape(-1, 3)
+    values = np.interp(points[:, 0], np.arange(len(hu)), hu) * np.exp(-(points[:, 1] ** 2) / 4)
+    return Spot(points, values, values - 129, len(points) * 0.375)
+
+
+def test_stents_and_metal_are_told_from_calcium():
+    random = np.random.default_rng(0)
+    assert looks_metallic(rod(18, np.full(18, 950.0) + random.normal(0, 40, 18))).startswith("stent")
+    assert looks_metallic(rod(6, np.full(6, 2500.0))).startswith("stent or other metal")
+    assert looks_metallic(rod(18, 250 + 700 * np.abs(np.sin(np.arange(18) / 3)))) == ""
+    assert looks_metallic(rod(8, np.full(8, 1000.0))) == "" and looks_metallic(rod(18, np.full(18, 500.0))) == ""
