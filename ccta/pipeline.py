@@ -11,7 +11,7 @@ from pathlib import Path
 from ccta.case import Case
 from ccta.errors import BadInput, Refusal
 from ccta.findings import CalciumEdit, Findings
-from ccta.model import Unavailable
+from ccta.model import Unavailable, Volume
 from ccta.runner import Progress, Stage
 from ccta.settings import Settings
 
@@ -30,27 +30,30 @@ def read_input(source: Path, case: Case, settings: Settings, progress: Progress)
     for item in (item for item in chosen if item not in absent):
         progress(f"reading {chosen[item].description or 'the image'}")
         scans[item] = read(chosen[item])
+    regions = _read_regions(scans, settings, progress, absent.get("calcium_image", ""))
     for item, section in (("calcium_image", "calcium_acquisition"), ("image", "acquisition")):  # the image's header has the last word on the patient
         if item in absent:
             case.update_findings(**{section: Unavailable(absent[item])})
         else:
             case.write_volume(item, scans[item].volume)
             case.update_findings(patient=scans[item].patient, **{section: scans[item].acquisition})
-    return absent | _read_regions(case, settings, progress, absent.get("calcium_image", ""))
+    if regions is None:
+        return absent | {"calcium_regions": "no reader's regions were given"}
+    case.write_volume("calcium_regions", regions)
+    return absent
 
 
-def _read_regions(case: Case, settings: Settings, progress: Progress, no_image: str) -> dict[str, str]:
-    """A reader's calcium regions onto the calcium image, where a file of them is given."""
+def _read_regions(scans: dict, settings: Settings, progress: Progress, no_image: str) -> Volume | None:
+    """A reader's calcium regions on the calcium image; None where no file of them is given."""
     from ccta.reading.regions import read_regions
 
     given = settings.read.calcium_regions
     if not given:
-        return {"calcium_regions": "no reader's regions were given"}
+        return None
     if no_image:
         raise BadInput(f"the regions of {given} have no image to be scored on: {no_image}")
     progress(f"regions of {given}")
-    case.write_volume("calcium_regions", read_regions(Path(given), case.read_volume("calcium_image"), settings.read.calcium_label_names))
-    return {}
+    return read_regions(Path(given), scans["calcium_image"].volume, settings.read.calcium_label_names)
 
 
 def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:

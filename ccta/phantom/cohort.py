@@ -64,9 +64,9 @@ def series(rng: np.random.Generator) -> ScannerSpec:
     """Gated 3-mm calcium scan, or chest CT of 5 mm with motion; field of view, position and noise as they come."""
     off = rng.uniform([-18, -15, -8], [18, 15, 8])
     middle = tuple(float(x) for x in np.array(CALCIUM_SERIES.center_mm) + off)
-    noise, pixel = float(rng.uniform(12, 24)), float(rng.uniform(0.50, 0.75))
+    noise, pixel = float(rng.uniform(12, 24)), float(rng.uniform(0.60, 0.78))
     if rng.random() >= UNGATED:
-        return replace(CALCIUM_SERIES, shape=(384, 384, 48), pixel_mm=pixel, noise_hu=noise, center_mm=middle, fwhm_mm=float(rng.uniform(0.8, 1.2)))
+        return replace(CALCIUM_SERIES, shape=(320, 320, 46), pixel_mm=pixel, noise_hu=noise, center_mm=middle, fwhm_mm=float(rng.uniform(0.8, 1.2)))
     chest = (middle[0] - 15, middle[1] + 5, middle[2])
-    spec = replace(CALCIUM_SERIES, shape=(400, 400, 38), pixel_mm=0.85, increment_mm=5.0, noise_hu=min(noise, 18.0), center_mm=chest)
+    spec = replace(CALCIUM_SERIES, shape=(340, 340, 34), pixel_mm=1.0, increment_mm=5.0, noise_hu=min(noise, 18.0), center_mm=chest)
     return replace(spec, fwhm_mm=float(rng.uniform(1.3, 2.0)))  # the heart's motion blurs
