@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ccta.coordinates import to_patient_mm
+from ccta.coordinates import cropped, to_patient_mm
 from ccta.errors import Refusal
 from ccta.model import Volume
 
@@ -21,6 +21,7 @@ FULL_GRADIENT_HU_MM = 25.0  # an edge of blood against plain fat
 STEP_COST = 0.06  # of one voxel sideways, or of one step of the radius, per slice
 END_SCORE = 0.22  # part of the circle that shows; below it the chambers lie against the vessel on most sides
 MIN_LENGTH_MM = 12.0
+LEAST_LIKELY = 0.02  # where the axis may lie; farther off it is not sought
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,11 @@ class AorticTube:
 def find_aorta(grid: Volume, search: np.ndarray, radii_mm: np.ndarray = RADII_MM) -> AorticTube:
     """grid: upright, 2 mm, HU. search: (ni, nj, nk) 0-1, how likely the axis is to lie there. Raises Refusal where no such vessel shows."""
     step = float(grid.spacing_mm[0])
+    likely = np.argwhere(search > LEAST_LIKELY)
+    if len(likely):
+        margin = int(np.ceil(radii_mm[-1] / step)) + 4
+        low, high = np.maximum(likely.min(axis=0) - margin, 0), likely.max(axis=0) + margin + 1
+        grid, search = cropped(grid, low, high), search[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
     score = circle_scores(grid.array, step, radii_mm)
     score *= search
     index, radius = _best_path(score, radii_mm)

@@ -27,6 +27,7 @@ SIDE_BRANCH_MM = 44.0  # diagonals, marginals and posterior branches reach as fa
 REACH_MM = 9.0  # from its traced way without fat around
 MUSCLE_FAT, SURE_FAT = 0.15, 0.45  # shares of fat around calcium in muscle or a chamber, and around an artery on the surface
 NOISE_SD, NOISE_MM3 = 5.0, 8.0  # a million voxels of a heart reach 5 SD; noise makes no larger spots
+LEAN_PENALTY = 1.0  # a thin patient's arteries show little fat, so that its absence alone decides nothing
 FATTY = 0.3  # share of fat around a coronary lesion; partial volume and a neighbouring chamber leave at least this
 LEFT_MAIN_MM = 11.5  # from the aorta's outer wall to the fork; the left main is 11 +- 5 mm long
 OSTIA_MM = 6.0  # the ostia lie within this of the level of the root; higher up, what touches the aorta is its wall, in fat or not
@@ -149,8 +150,8 @@ def _verdict(vessel: str, apart_mm: dict[str, float], other_mm: dict[str, float]
     """An artery's spot lies on its traced way, or, with fat around, where a side branch may run."""
     nearest_mm, fatty = min(apart_mm.values()), min(fat / FATTY, 1.0)
     reach_mm = REACH_MM + (SIDE_BRANCH_MM - REACH_MM) * float(np.clip((fat - MUSCLE_FAT) / (SURE_FAT - MUSCLE_FAT), 0, 1))
-    own = 2.0 * nearest_mm / reach_mm + 1.5 * (1 - fatty)
-    units = {name: mm / SCATTER_MM + (0.0 if name.endswith("ostia") else fatty) for name, mm in other_mm.items()}
+    own = 2.0 * nearest_mm / reach_mm + LEAN_PENALTY * (1 - fatty)
+    units = {name: mm / (WALL_MM if "wall" in name else SCATTER_MM) + (0.0 if name.endswith("ostia") else fatty) for name, mm in other_mm.items()}
     worst = min(units, key=units.get)
     if units[worst] < own and (nearest_mm <= reach_mm or other_mm[worst] <= 2 * SCATTER_MM):
         return Verdict(vessel, 0.0, f"{worst}: {other_mm[worst]:.0f} mm from its place, {100 * fat:.0f} % fat around")

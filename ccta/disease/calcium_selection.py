@@ -1,4 +1,4 @@
-"""Which dense spots of a non-contrast CT are coronary calcium, and of which artery, when the coronary tree is known from a CCTA."""
+"""Dense spots of a non-contrast CT as candidates for coronary calcium: metal and lung are told apart here, and, where a CCTA has the tree, the arteries."""
 
 from __future__ import annotations
 
