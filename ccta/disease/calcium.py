@@ -94,10 +94,18 @@ def _assembled(volume: Volume, scoring: Volume, labels: np.ndarray, verdicts: di
         else:
             lesions.append(CalciumLesion(**values, probability=verdict.probability))
     empty = Calcium(
-        agatston=0.0, volume_mm3=0.0, mass_mg=0.0, mass_calibration=settings.mass_calibration, vessels=dict.fromkeys(VESSELS, 0.0), lesions=lesions,
+        agatston=0.0, volume_mm3=0.0, mass_mg=0.0, mass_calibration=calibration_of(settings), vessels=dict.fromkeys(VESSELS, 0.0), lesions=lesions,
         rejected=rejected, cac_drs="A0", threshold_hu=threshold, method=method,
     )  # fmt: skip
     return ScoredScan(totalled(empty, patient), Volume(labels, scoring.affine, scoring.frame_of_reference_uid))
+
+
+def calibration_of(settings: CalciumSettings) -> str:
+    """What the mass score rests on: the calibration phantom by its name, a factor given without one, or nothing."""
+    given, usual = settings.mass_mg_per_hu_mm3, CalciumSettings().mass_mg_per_hu_mm3
+    if settings.mass_calibration == CalciumSettings().mass_calibration and given != usual:
+        return f"{given:g} mg/(HU mm³) from the settings, whose calibration phantom is not named"
+    return settings.mass_calibration
 
 
 def check_scorable(volume: Volume, acquisition: Acquisition) -> None:

@@ -159,6 +159,16 @@ def test_settings_and_tube_voltage_change_the_threshold():
     assert score_calcium(chest(spot, 0), NONCONTRAST, Patient(), CalciumSettings(threshold_hu=170.0), tree()).agatston == 0
 
 
+def test_mass_follows_the_calibration_and_names_it():
+    volume = chest([(LAD_LINE[2], 3.0, 600)])
+    plain, named, unnamed = (
+        score_calcium(volume, NONCONTRAST, Patient(), settings, tree())
+        for settings in (None, CalciumSettings(mass_mg_per_hu_mm3=0.0008, mass_calibration="QRM 2023-04"), CalciumSettings(mass_mg_per_hu_mm3=0.0008))
+    )
+    assert plain.mass_calibration == "uncalibrated" and named.mass_calibration == "QRM 2023-04" and "not named" in unnamed.mass_calibration
+    assert named.mass_mg == unnamed.mass_mg == pytest.approx(0.8 * plain.mass_mg)
+
+
 def test_input_is_not_modified():
     volume = chest([(LAD_LINE[2], 3.0, 600)])
     before = volume.array.copy()
