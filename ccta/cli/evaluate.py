@@ -16,7 +16,7 @@ from ccta.agreement import icc_agreement, linear_kappa, matched
 from ccta.cli.analyse import Json
 from ccta.cli.console import print_json, print_table, reporting
 
-FIRST_SEED = 1000  # nothing is tuned on the patients from here on
+FIRST_SEED = 1040  # nothing is tuned on the patients from here on; 1000-1039 were looked at
 REACH_MM = 10.0  # between the middle of a found and a true lesion; a calcified plaque is up to 16 mm long
 LEAST_AGATSTON = 1.0  # a true lesion below this does not have to be found
 RISK = (1e-9, 100.0, 300.0)  # lower limits of A1, A2, A3 (CAC-DRS)
@@ -48,7 +48,7 @@ class PatientResult:
 
 def calcium(
     patients: Annotated[int, typer.Option(help="How many phantom patients.")] = 40,
-    seed: Annotated[int, typer.Option(help="Seed of the first one; from 1000 on nothing was tuned.")] = FIRST_SEED,
+    seed: Annotated[int, typer.Option(help="Seed of the first one; from 1040 on nothing was tuned.")] = FIRST_SEED,
     processes: Annotated[int, typer.Option(help="Patients at once.")] = 2,
     as_json: Json = False,
 ) -> None:

@@ -17,7 +17,7 @@ from ccta.errors import Refusal
 from ccta.model import Volume
 
 GRID_MM = 2.0
-AXIS_PRIOR = (-0.20, -0.25)  # of the ascending aorta, in half extents of the heart from its centre along L and P; SD 0.42
+AXIS_PRIOR = (-0.20, -0.25)  # of the ascending aorta, in half extents of the heart from its centre along L and P; SD 0.42. Across, the spine has a say
 ROOT_PRIOR = (-0.20, -0.24, 0.50)  # of the aortic root, where the aorta itself does not show
 ROOT_RADIUS_MM = 16.0
 MARGIN_MM = 8.0  # the arteries run on the surface of the heart, whose outline is known to about three coarse voxels
@@ -56,7 +56,9 @@ def map_heart(volume: Volume) -> HeartMap:
     grid = resampled(_about(volume, place), GRID_MM)
     points = to_patient_mm(np.stack(np.meshgrid(*map(np.arange, grid.array.shape), indexing="ij"), -1), grid.affine)
     off = place.relative(points)
-    likely = np.exp(-((off[..., 0] - AXIS_PRIOR[0]) ** 2 + (off[..., 1] - AXIS_PRIOR[1]) ** 2) / (2 * 0.42**2)) * (off[..., 2] > 0.15)
+    spine = spine_mm(grid, points, place)
+    across = AXIS_PRIOR[0] if spine is None else 0.5 * (AXIS_PRIOR[0] + float(place.relative(np.array([spine[0], 0, 0]))[0]))
+    likely = np.exp(-((off[..., 0] - across) ** 2 + (off[..., 1] - AXIS_PRIOR[1]) ** 2) / (2 * 0.42**2)) * (off[..., 2] > 0.15)
     try:
         aorta, seen = find_aorta(grid, likely.astype(np.float32)), True
     except Refusal:
@@ -64,7 +66,7 @@ def map_heart(volume: Volume) -> HeartMap:
         aorta, seen = AorticTube(root + np.array([[0, 0, 0], [0, 0, 40.0]]), np.full(2, ROOT_RADIUS_MM)), False
     tubes = fat_tubes(grid)
     ways = traced(tubes, aorta, placed(tubes, aorta, float(np.cbrt(place.half_mm.prod()))))
-    return HeartMap(place, aorta, ways, _annulus(ways["LCx"]), descending_aorta(grid, points, place), seen)
+    return HeartMap(place, aorta, ways, _annulus(ways["LCx"]), descending_aorta(grid, points, spine), seen)
 
 
 def _about(volume: Volume, place: HeartPlace) -> Volume:
@@ -73,13 +75,17 @@ def _about(volume: Volume, place: HeartPlace) -> Volume:
     return cropped(volume, np.floor(corners[0]), np.ceil(corners[1]) + 1)
 
 
-def descending_aorta(grid: Volume, points: np.ndarray, place: HeartPlace) -> AorticTube | None:
-    """The tube beside the front of the spine, left of its middle. points: (ni, nj, nk, 3) of the grid. None where it does not show."""
+def spine_mm(grid: Volume, points: np.ndarray, place: HeartPlace) -> tuple[float, float] | None:
+    """(x of its middle, y of its front) of the bone behind the heart. points: (ni, nj, nk, 3) of the grid. None where it is not in the image."""
     bone = points[(grid.array > 200) & (points[..., 1] > place.center_mm[1] + place.half_mm[1])]
-    if len(bone) < 100:
+    return (float(np.median(bone[:, 0])), float(np.percentile(bone[:, 1], 3))) if len(bone) >= 100 else None
+
+
+def descending_aorta(grid: Volume, points: np.ndarray, spine: tuple[float, float] | None) -> AorticTube | None:
+    """The tube beside the front of the spine, left of its middle. points: (ni, nj, nk, 3) of the grid. None where it does not show."""
+    if spine is None:
         return None
-    middle, front = float(np.median(bone[:, 0])), float(np.percentile(bone[:, 1], 3))
-    likely = np.exp(-((points[..., 0] - middle - 20) ** 2 + (points[..., 1] - front + 2) ** 2) / (2 * 16.0**2))
+    likely = np.exp(-((points[..., 0] - spine[0] - 20) ** 2 + (points[..., 1] - spine[1] + 2) ** 2) / (2 * 16.0**2))
     try:
         return find_aorta(grid, likely.astype(np.float32), DESCENDING_MM)
     except Refusal:

@@ -16,7 +16,7 @@ WEIGHTS = np.array([0.6, 1.6, 1.3, 0.4, 0.6, 1.0, 0.5, 0.5, 1.2, 1.0, 0.8])
 """Where plaques lie: most in the proximal LAD, few in the distal vessels."""
 ZERO = 0.25  # share of patients without coronary calcium
 UNGATED = 0.2  # share of series that are 5-mm chest CT without ECG gating
-RIB_MM = 4.0  # a heart that would touch the chest wall is made smaller, its body larger
+RIB_MM = 8.0  # a heart that would touch the chest wall is made smaller, its body larger
 CHANCE = {"aortic wall": 0.4, "aortic valve": 0.2, "mitral annulus": 0.15, "descending aorta": 0.4, "pericardium": 0.05, "lung node": 0.3, "stent": 0.05}
 
 
