@@ -18,6 +18,7 @@ from ccta.phantom.plaques import integrals
 from ccta.phantom.scanner import ScannerSpec, noiseless
 
 THRESHOLD_HU = 130.0
+SOFT_HU = 60.0  # bone is drawn as soft tissue
 
 
 def calcium_of(patient: PhantomPatient, series: ScannerSpec) -> Calcium:
@@ -51,13 +52,14 @@ def lesion_of(patient: PhantomPatient, number: int, series: ScannerSpec) -> Calc
 
 
 def alone(patient: PhantomPatient, number: int) -> PhantomPatient:
-    """The same patient with the calcium of one plaque only."""
+    """The same patient with the calcium of one plaque only: no other deposit, and no bone, which may lie within the crop about an anterior lesion."""
     plaque = patient.plaques[number]
     kept = []
     for index, vessel in enumerate(patient.vessels):
         parts = tuple(part for part in vessel.inclusions if index == plaque.branch and plaque.entry_mm <= part.distance_mm <= plaque.exit_mm)
         kept.append(replace(vessel, inclusions=parts))
-    return replace(patient, vessels=tuple(kept), deposits=())
+    layers = tuple(replace(layer, plain_hu=min(layer.plain_hu, SOFT_HU)) for layer in patient.anatomy.layers)
+    return replace(patient, vessels=tuple(kept), deposits=(), anatomy=replace(patient.anatomy, layers=layers))
 
 
 def crop_of(series: ScannerSpec, center_mm: np.ndarray, half_mm: float) -> ScannerSpec:
