@@ -23,9 +23,10 @@ ROOT_RADIUS_MM = 16.0
 MARGIN_MM = 8.0  # the arteries run on the surface of the heart, whose outline is known to about three coarse voxels
 BOX_MM = np.array([[-40.0, -30.0, -30.0], [40.0, 60.0, 60.0]])  # beyond the heart's extents, low and high
 SCATTER_MM = 5.0  # of an artery about its traced way, and of a valve about its place
-SIDE_BRANCH_MM = 20.0  # from the three main ways; the rest of the long side branches, which seldom calcify, is left to the reader
+SIDE_BRANCH_MM = 44.0  # diagonals, marginals and posterior branches reach as far from the three main ways
+DOUBT_MM = 20.0  # farther from the ways than this, it is less likely than not an artery's
 SURFACE_MM = (5.0, 8.0)  # side branches lie on the muscle, to within a coarse voxel and their own radius; beyond the second, in the outer fat, there are none
-ELSEWHERE = float(np.exp(-2.0))  # weight of calcium that is in none of the places known, as much as an artery's at the end of its reach
+ELSEWHERE = float(np.exp(-2.0))  # weight of calcium that is in none of the places known, as much as an artery's at `DOUBT_MM`, or at the end of its reach
 REACH_MM = 9.0  # from its traced way without fat around
 MUSCLE_FAT, SURE_FAT = 0.15, 0.45  # shares of fat around calcium in muscle or a chamber, and around an artery on the surface
 NOISE_LISTED_MM = 10.0  # as near a traced artery, what looks like noise is listed: a reader would score it if it is calcium
@@ -172,7 +173,8 @@ def _verdict(vessel: str, apart_mm: dict[str, float], other_mm: dict[str, float]
         return Verdict(vessel, 0.0, f"pericardium or outer fat: {said}")
     if nearest_mm > reach_mm:
         return Verdict(vessel, 0.0, f"away from the arteries: {nearest_mm:.0f} mm from the nearest ({vessel}), {100 * fat:.0f} % fat around")
-    mine, others = np.exp(-(own**2) / 2), sum(np.exp(-(u**2) / 2) for u in units.values())
+    doubt = max(own, 2.0 * nearest_mm / min(reach_mm, DOUBT_MM))
+    mine, others = np.exp(-(doubt**2) / 2), sum(np.exp(-(u**2) / 2) for u in units.values())
     rivals = sum(np.exp(-((2.0 * mm / reach_mm) ** 2) / 2) for name, mm in apart_mm.items() if name != vessel and {name, vessel} != {"LM", "LAD"})
     return Verdict(vessel, float(mine / (mine + others + rivals + ELSEWHERE)))
 

@@ -10,7 +10,7 @@ from ccta.coordinates import resampled, sample, to_index, to_patient_mm, upright
 from ccta.disease.calcium import score_calcium
 from ccta.disease.calcium_aorta import AorticTube, find_aorta
 from ccta.disease.calcium_heart import locate_heart
-from ccta.disease.calcium_place import HeartMap, _verdict, map_heart, place_judge, vessel_of
+from ccta.disease.calcium_place import SURFACE_MM, HeartMap, _verdict, map_heart, place_judge, vessel_of
 from ccta.disease.calcium_selection import Spot, Verdict, looks_metallic, metal_verdict
 from ccta.errors import Refusal
 from ccta.findings import Acquisition, Findings, Patient
@@ -189,11 +189,11 @@ def test_nothing_in_the_outer_fat_away_from_the_arteries_counts(image, known):
     region, judge = known.place.region, place_judge(image, known, (40.0, 20.0))
     points = to_patient_mm(np.argwhere(region.array), region.affine)
     away = np.min([cKDTree(way).query(points)[0] for way in known.ways.values()], axis=0)
-    points = points[(away > 25) & (away < 43) & (sample(image, points) < -60)]
+    points = points[(away > 25) & (away < 43) & (sample(image, points) < -60) & (sample(known.place.outside_mm, points) > SURFACE_MM[1])]
     points = points[np.random.default_rng(0).permutation(len(points))[:40]]
     ball_mm = np.stack(np.mgrid[-1:2, -1:2, -1:2], -1).reshape(-1, 3) * 1.0
     verdicts = [judge(Spot(point + ball_mm, np.full(27, 500.0), np.full(27, 371.0), 27.0)) for point in points]
-    assert len(verdicts) == 40 and all(verdict.reason for verdict in verdicts)
+    assert len(verdicts) > 20 and all(verdict.reason for verdict in verdicts)
 
 
 FAR = {"aortic wall": np.inf, "aortic valve": np.inf, "mitral annulus": 60.0}
@@ -203,12 +203,12 @@ def at(apart_mm: float, outside_mm: float, fat: float = 0.6) -> Verdict:
     return _verdict("LAD", {"LM": 90.0, "LAD": apart_mm, "LCx": 80.0, "RCA": 80.0}, FAR, fat, outside_mm)
 
 
-def test_side_branches_lie_on_the_muscle_and_not_far():
-    assert at(15, 3).reason == "" and at(8, 12).reason == "" and at(8, 12, 0.05).probability > 0
+def test_side_branches_lie_on_the_muscle():
+    assert at(15, 3).reason == "" and at(35, 3).probability < 0.1 and at(8, 12).reason == "" and at(8, 12, 0.05).probability > 0
     assert at(15, 10).reason == "pericardium or outer fat: 10 mm outside the muscle and 15 mm from the nearest artery (LAD)"
-    assert at(22, 3).reason.startswith("away from the arteries: 22 mm")
+    assert at(46, 3).reason.startswith("away from the arteries: 46 mm")
 
 
-def test_probability_falls_with_the_distance_to_a_half_where_reach_ends():
+def test_probability_falls_with_the_distance_to_a_half_at_20_mm():
     falling = [at(mm, 3).probability for mm in (0, 5, 10, 15, 20)]
     assert all(np.diff(falling) < -0.01) and falling[0] > 0.85 and falling[-1] == pytest.approx(0.5, abs=0.02)
