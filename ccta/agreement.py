@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
 
 
 def icc_agreement(first, second) -> float:
@@ -34,11 +36,19 @@ def linear_kappa(first: Sequence[int], second: Sequence[int], categories: int) -
     return float(1 - np.sum(apart * seen) / chance) if chance > 0 else 1.0
 
 
-def matched(found_mm: np.ndarray, true_mm: np.ndarray, reach_mm: float) -> tuple[np.ndarray, np.ndarray]:
-    """((F,) index of the nearest true lesion of each found one, -1 beyond reach; (T,) whether any found one is within reach). Inputs (F, 3), (T, 3) mm."""
-    found_mm, true_mm = np.reshape(found_mm, (-1, 3)), np.reshape(true_mm, (-1, 3))
-    if not len(found_mm) or not len(true_mm):
-        return np.full(len(found_mm), -1), np.zeros(len(true_mm), bool)
-    apart = np.linalg.norm(found_mm[:, None] - true_mm[None], axis=2)
-    nearest = np.where(apart.min(axis=1) <= reach_mm, apart.argmin(axis=1), -1)
-    return nearest, apart.min(axis=0) <= reach_mm
+def matched(found_mm: Sequence[np.ndarray], true_mm: Sequence[np.ndarray], reach_mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """((F,) index of the true lesion of each found one, -1 for none; (F,) whether it touches any true lesion at all). Inputs: points (N, 3) of each, mm.
+
+    One found lesion for one true lesion: as many pairs as there can be whose nearest points lie within `reach_mm`, of these the closest on average.
+    """
+    nearest, mean = np.full((len(found_mm), len(true_mm)), np.inf), np.zeros((len(found_mm), len(true_mm)))
+    for column, points in enumerate(true_mm):
+        tree = cKDTree(points)
+        for row, spot in enumerate(found_mm):
+            apart = tree.query(spot)[0]
+            nearest[row, column], mean[row, column] = apart.min(), apart.mean()
+    touching = nearest <= reach_mm
+    pairs = np.full(len(found_mm), -1)
+    for row, column in zip(*linear_sum_assignment(np.where(touching, mean, 1e6)), strict=True):
+        pairs[row] = column if touching[row, column] else -1
+    return pairs, touching.any(axis=1)

@@ -104,6 +104,8 @@ class CalciumLesion(Value):
     source: Literal["automatic", "reader", "corrected"] = "automatic"
     restarts: list[FiniteFloat] = []
     """Agatston score at other places of the first slice; see Calcium.agatston_interval."""
+    note: str = ""
+    """What a reader has to check."""
 
 
 class RejectedCalcium(Value):
@@ -145,6 +147,8 @@ class Calcium(Value):
     vessels: dict[Vessel, FiniteFloat]
     lesions: list[CalciumLesion] = []
     rejected: list[RejectedCalcium] = []
+    rejected_unlisted: dict[str, int] = {}
+    """How many more spots above the threshold were rejected, by kind of reason: outside the heart, bone, noise away from the arteries."""
     cac_drs: str
     percentile: Percentile | Refused = Unavailable("age or sex is not known")
     threshold_hu: FiniteFloat = 130.0

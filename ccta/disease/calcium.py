@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,7 +51,10 @@ def score_calcium(
     judge, how = _judge(scoring, settings, tree)
     labels, verdicts = judged_components(scoring, threshold, judge)
     listed = np.array([False, *(not verdicts[label].reason or verdicts[label].nearby for label in sorted(verdicts))])
-    return _assembled(volume, scoring, np.where(listed[labels], labels, 0), verdicts, (threshold, f"Agatston at {why}; {slabs}; {how}", patient, settings))
+    rule = (threshold, f"Agatston at {why}; {slabs}; {how}", patient, settings)
+    scored = _assembled(volume, scoring, np.where(listed[labels], labels, 0), verdicts, rule)
+    unlisted = Counter(verdict.reason.split(":")[0] for verdict in verdicts.values() if verdict.reason and not verdict.nearby)
+    return replace(scored, calcium=scored.calcium.model_copy(update={"rejected_unlisted": dict(unlisted.most_common())}))
 
 
 def score_regions(volume: Volume, regions: np.ndarray, acquisition: Acquisition, patient: Patient, settings: CalciumSettings | None = None) -> ScoredScan:
@@ -92,7 +96,7 @@ def _assembled(volume: Volume, scoring: Volume, labels: np.ndarray, verdicts: di
         if verdict.reason:
             rejected.append(RejectedCalcium(**values, reason=verdict.reason))
         else:
-            lesions.append(CalciumLesion(**values, probability=verdict.probability))
+            lesions.append(CalciumLesion(**values, probability=verdict.probability, note=verdict.note))
     empty = Calcium(
         agatston=0.0, volume_mm3=0.0, mass_mg=0.0, mass_calibration=calibration_of(settings), vessels=dict.fromkeys(VESSELS, 0.0), lesions=lesions,
         rejected=rejected, cac_drs="A0", threshold_hu=threshold, method=method,

@@ -30,8 +30,7 @@ REFERENCE = {
             (-18, -22, -75), (-13, -12, -80), (-6, 0, -80)),
 }  # fmt: skip
 """One patient's tree, rounded: mm from the middle of the aortic root along L, P, S."""
-LEAN_DEG, SHIFT_MM = (12.0, 2.0, 0.0), (0.0, -5.0, 5.0)  # that patient's heart hangs steeper, and its root was taken lower, than textbooks draw them
-SPREAD = np.array([14, 10, 14, 0.08, 5, 5, 5])  # SD of hearts about that: three angles (degrees), log of the size, three shifts (mm)
+SPREAD = np.array([18, 12, 16, 0.08, 6, 8, 8])  # SD of hearts about it, whichever way they lean: three angles (degrees), log of the size, three shifts (mm)
 PRIOR_WEIGHT = 0.06
 WEIGHT = {"LM": 0.4, "LAD": 0.8, "LCx": 1.0, "RCA": 1.0}
 BLURS_MM = (5.0, 2.4)  # first a wide catch, then the place
@@ -77,7 +76,7 @@ def placed(tubes: FatTubes, aorta: AorticTube, half_mm: float) -> dict[str, np.n
             shown = ndimage.map_coordinates(seen, to_index(_moved(points, aorta, q), tubes.grid.affine).T, order=1, cval=0.0)
             return -float(weight @ shown) / weight.sum() + PRIOR_WEIGHT * float(np.sum((q / SPREAD) ** 2))
 
-        starts = [best] if best is not None else sorted(_starts(), key=cost)[:4]
+        starts = [best] if best is not None else sorted(_starts(), key=cost)[:8]
         reach = 0.5 if best is None else 0.25
         best = min((_descended(cost, start, reach) for start in starts), key=cost)
     return {name: resampled_curve(_moved(line, aorta, best), 2.0) for name, line in lines.items()}
@@ -91,8 +90,7 @@ def _evidence(tubes: FatTubes, blur_mm: float) -> np.ndarray:
 
 
 def _moved(points: np.ndarray, aorta: AorticTube, q: np.ndarray) -> np.ndarray:
-    turn = Rotation.from_rotvec(q[:3], degrees=True) * Rotation.from_rotvec(LEAN_DEG, degrees=True)
-    return aorta.root_mm + np.array(SHIFT_MM) + q[4:] + np.exp(q[3]) * turn.apply(points)
+    return aorta.root_mm + q[4:] + np.exp(q[3]) * Rotation.from_rotvec(q[:3], degrees=True).apply(points)
 
 
 def _starts() -> list[np.ndarray]:

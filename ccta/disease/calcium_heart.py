@@ -27,11 +27,15 @@ FAT_COAT_MM = 9.0  # epicardial fat, in which the arteries run
 
 @dataclass(frozen=True, eq=False)
 class HeartPlace:
-    """center_mm: (3,) LPS. half_mm: (3,) half extent along L, P, S. region: mask of the heart with its pericardium on a coarse grid."""
+    """center_mm: (3,) LPS. half_mm: (3,) half extent along L, P, S. region: mask of the heart with its pericardium on a coarse grid.
+
+    outside_mm: on the same grid, distance from the muscle and the blood, mm; 0 inside.
+    """
 
     center_mm: np.ndarray
     half_mm: np.ndarray
     region: Volume
+    outside_mm: Volume
 
     def contains(self, points_mm: np.ndarray) -> np.ndarray:
         """(N, 3) -> (N,) bool."""
@@ -70,9 +74,12 @@ def locate_heart(volume: Volume) -> HeartPlace:
     core, _ = ndimage.label(depth_mm >= CORE * radius_mm)
     core = core == core[np.unravel_index(np.argmax(depth_mm), core.shape)]
     from_core_mm = ndimage.distance_transform_edt(~core) * GRID_MM
-    tissue = to_patient_mm(np.argwhere((from_core_mm <= CORE * radius_mm) & soft), coarse.affine)
+    muscle = (from_core_mm <= CORE * radius_mm) & soft
+    tissue = to_patient_mm(np.argwhere(muscle), coarse.affine)
     low, high = np.percentile(tissue, [2, 98], axis=0)
-    return HeartPlace((low + high) / 2, (high - low) / 2, Volume((from_core_mm <= CORE * radius_mm + FAT_COAT_MM) & ~lungs, coarse.affine))
+    region = Volume((from_core_mm <= CORE * radius_mm + FAT_COAT_MM) & ~lungs, coarse.affine)
+    outside_mm = Volume((ndimage.distance_transform_edt(~muscle) * GRID_MM).astype(np.float32), coarse.affine)
+    return HeartPlace((low + high) / 2, (high - low) / 2, region, outside_mm)
 
 
 def _spine(coarse: Volume, lungs: np.ndarray) -> np.ndarray:

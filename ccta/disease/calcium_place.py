@@ -24,8 +24,12 @@ MARGIN_MM = 8.0  # the arteries run on the surface of the heart, whose outline i
 BOX_MM = np.array([[-40.0, -30.0, -30.0], [40.0, 60.0, 60.0]])  # beyond the heart's extents, low and high
 SCATTER_MM = 5.0  # of an artery about its traced way, and of a valve about its place
 SIDE_BRANCH_MM = 44.0  # diagonals, marginals and posterior branches reach as far from the three main ways
+DOUBT_MM = 20.0  # farther from the ways than this, it is less likely than not an artery's
+SURFACE_MM = (5.0, 8.0)  # side branches lie on the muscle, to within a coarse voxel and their own radius; beyond the second, in the outer fat, there are none
+ELSEWHERE = float(np.exp(-2.0))  # weight of calcium that is in none of the places known, as much as an artery's at `DOUBT_MM`, or at the end of its reach
 REACH_MM = 9.0  # from its traced way without fat around
 MUSCLE_FAT, SURE_FAT = 0.15, 0.45  # shares of fat around calcium in muscle or a chamber, and around an artery on the surface
+NOISE_LISTED_MM = 10.0  # as near a traced artery, what looks like noise is listed: a reader would score it if it is calcium
 NOISE_SD, NOISE_MM3 = 5.0, 8.0  # a million voxels of a heart reach 5 SD; noise makes no larger spots
 LEAN_PENALTY = 1.0  # a thin patient's arteries show little fat, so that its absence alone decides nothing
 FATTY = 0.3  # share of fat around a coronary lesion; partial volume and a neighbouring chamber leave at least this
@@ -106,7 +110,7 @@ def _annulus(lcx: np.ndarray) -> np.ndarray:
 def place_judge(volume: Volume, known: HeartMap, blood: tuple[float, float]) -> Judge:
     """Judge by place. blood: (HU, SD) of the heart's blood. Distances in units of their scatter; fat around speaks for an artery and against valves.
 
-    Probability: exp(-d^2 / 2) of the artery over the sum of all arteries, aortic wall, aortic valve and mitral annulus.
+    Probability: exp(-d^2 / 2) of the artery over the sum of all arteries, aortic wall, aortic valve, mitral annulus and anywhere else.
     """
     trees = {name: cKDTree(way) for name, way in known.ways.items()}
     annulus = cKDTree(known.annulus)
@@ -118,12 +122,14 @@ def place_judge(volume: Volume, known: HeartMap, blood: tuple[float, float]) -> 
         if spot.size_mm3 > BONE_MM3:
             within = float(known.place.contains(spot.points_mm).mean()) > 0.5  # a ring of ribs has its centre in the heart
             return Verdict(reason=f"bone or device: {spot.size_mm3:.0f} mm3 in one piece", nearby=within)
-        if spot.size_mm3 < NOISE_MM3 and spot.hu.max() < blood[0] + NOISE_SD * blood[1]:
-            return Verdict(reason=f"noise: {spot.hu.max():.0f} HU, within {NOISE_SD:g} SD ({blood[1]:.0f} HU) of the blood", nearby=False)
-        fat, _ = surroundings(volume, spot.points_mm)
         apart_mm = {name: float(np.average(tree.query(spot.points_mm)[0], weights=spot.excess)) for name, tree in trees.items()}
+        if spot.size_mm3 < NOISE_MM3 and spot.hu.max() < blood[0] + NOISE_SD * blood[1]:
+            said = f"noise: {spot.hu.max():.0f} HU, within {NOISE_SD:g} SD ({blood[1]:.0f} HU) of the blood"
+            return Verdict(vessel_of(apart_mm, known.aorta, center), 0.0, said, min(apart_mm.values()) <= NOISE_LISTED_MM)
+        fat, _ = surroundings(volume, spot.points_mm)
         other_mm = {"mitral annulus": float(annulus.query(center)[0]), **aortic_mm(known, center)}
-        return _verdict(vessel_of(apart_mm, known.aorta, center), apart_mm, other_mm, fat)
+        outside_mm = float(sample(known.place.outside_mm, center[None])[0])
+        return _verdict(vessel_of(apart_mm, known.aorta, center), apart_mm, other_mm, fat, outside_mm)
 
     return judge
 
@@ -152,20 +158,25 @@ def aortic_mm(known: HeartMap, center: np.ndarray) -> dict[str, float]:
     return found
 
 
-def _verdict(vessel: str, apart_mm: dict[str, float], other_mm: dict[str, float], fat: float) -> Verdict:
-    """An artery's spot lies on its traced way, or, with fat around, where a side branch may run."""
+def _verdict(vessel: str, apart_mm: dict[str, float], other_mm: dict[str, float], fat: float, outside_mm: float) -> Verdict:
+    """An artery's spot lies on its traced way, or, with fat around, where a side branch may run: on the muscle, `outside_mm` from it at most a few mm."""
     nearest_mm, fatty = min(apart_mm.values()), min(fat / FATTY, 1.0)
-    reach_mm = REACH_MM + (SIDE_BRANCH_MM - REACH_MM) * float(np.clip((fat - MUSCLE_FAT) / (SURE_FAT - MUSCLE_FAT), 0, 1))
+    on_muscle = np.interp(outside_mm, SURFACE_MM, [1, 0])
+    reach_mm = REACH_MM + (SIDE_BRANCH_MM - REACH_MM) * float(on_muscle * np.clip((fat - MUSCLE_FAT) / (SURE_FAT - MUSCLE_FAT), 0, 1))
     own = 2.0 * nearest_mm / reach_mm + LEAN_PENALTY * (1 - fatty)
     units = {name: mm / (WALL_MM if "wall" in name else SCATTER_MM) + (0.0 if name.endswith("ostia") else fatty) for name, mm in other_mm.items()}
     worst = min(units, key=units.get)
     if units[worst] < own and (nearest_mm <= reach_mm or other_mm[worst] <= 2 * SCATTER_MM):
         return Verdict(vessel, 0.0, f"{worst}: {other_mm[worst]:.0f} mm from its place, {100 * fat:.0f} % fat around")
+    if nearest_mm > reach_mm and outside_mm > SURFACE_MM[0]:
+        said = f"{outside_mm:.0f} mm outside the muscle and {nearest_mm:.0f} mm from the nearest artery ({vessel})"
+        return Verdict(vessel, 0.0, f"pericardium or outer fat: {said}")
     if nearest_mm > reach_mm:
         return Verdict(vessel, 0.0, f"away from the arteries: {nearest_mm:.0f} mm from the nearest ({vessel}), {100 * fat:.0f} % fat around")
-    mine, others = np.exp(-(own**2) / 2), sum(np.exp(-(u**2) / 2) for u in units.values())
+    doubt = max(own, 2.0 * nearest_mm / min(reach_mm, DOUBT_MM))
+    mine, others = np.exp(-(doubt**2) / 2), sum(np.exp(-(u**2) / 2) for u in units.values())
     rivals = sum(np.exp(-((2.0 * mm / reach_mm) ** 2) / 2) for name, mm in apart_mm.items() if name != vessel and {name, vessel} != {"LM", "LAD"})
-    return Verdict(vessel, float(mine / (mine + others + rivals)))
+    return Verdict(vessel, float(mine / (mine + others + rivals + ELSEWHERE)))
 
 
 def _near_heart(known: HeartMap, center: np.ndarray) -> bool:

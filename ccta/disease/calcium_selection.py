@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from ccta.coordinates import sample, to_patient_mm
 from ccta.curves import resampled_curve, tangents
-from ccta.disease.calcium_scoring import MIN_AREA_MM2
+from ccta.disease.calcium_scoring import AGATSTON_HU, MIN_AREA_MM2
 from ccta.model import SEGMENTS, VESSELS, Branch, CoronaryTree, Volume
 
 BONE_MM3 = 5000.0  # the heaviest single coronary calcifications reach 1000-2000 mm3; ribs and vertebrae exceed this
@@ -20,19 +20,21 @@ OSTIUM_MM = 2.0  # beyond an ostium's rim by more than this, a spot belongs to t
 SHELL_MM = 6.0  # the surroundings of a spot: epicardial fat, blood or lung
 FAT_HU, LUNG_HU = -30.0, -250.0  # upper limits
 MAX_LUNG = 0.6  # an artery on the surface of the heart has lung on one side at most
-METAL_HU = 1600.0  # dense calcium stays below in slices of 3 mm
-STENT_HU, STENT_LENGTH_MM, STENT_RADIUS_MM = 700.0, 14.0, 3.0  # on average along its ridge; calcium as long and thin varies more
+DENSE_HU, METAL_HU = 1600.0, 2500.0  # at 120 kVp: some heavy calcium exceeds the first, none the second in slices of 3 mm
+SATURATED_HU = 3050.0  # where 12-bit images end
+STENT_HU, STENT_LENGTH_MM, STENT_RADIUS_MM = 700.0, 14.0, 3.0  # at 120 kVp, on average along its ridge; calcium as long and thin varies more
 MAX_POINTS = 2000  # of one component that are looked at
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """On one component. reason: '' when it is coronary calcium. nearby: worth a line in the list of rejected ones."""
+    """On one component. reason: '' when it is coronary calcium. nearby: worth a line in the list of rejected ones. note: what to check."""
 
     vessel: str = ""
     probability: float = 0.0
     reason: str = ""
     nearby: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,24 +74,31 @@ def judged_components(volume: Volume, threshold: float, judge: Judge) -> tuple[n
         hu = volume.array[tuple(index.T)].astype(float)
         spot = Spot(to_patient_mm(index, volume.affine), hu, hu - threshold + 1, size_mm3)
         verdict = judge(spot)
-        metal = "" if verdict.reason else looks_metallic(spot)
-        if metal:
-            verdict = Verdict(verdict.vessel, 0.0, metal)
+        if not verdict.reason:
+            verdict = metal_verdict(spot, verdict, threshold / AGATSTON_HU)
         lung = 0.0 if verdict.reason else surroundings(volume, spot.points_mm)[1]
         in_lung = f"in the lung (vessel or scar): {100 * lung:.0f} % of its surroundings are air"
         verdicts[label] = verdict if lung <= MAX_LUNG else Verdict(verdict.vessel, 0.0, in_lung)
     return labels, verdicts
 
 
-def looks_metallic(spot: Spot) -> str:
+def metal_verdict(spot: Spot, verdict: Verdict, scale: float) -> Verdict:
+    """An accepted spot rejected as metal, or with a note where it is as dense as metal and as heavy calcium. scale: HU of calcium over that at 120 kVp."""
+    metal = looks_metallic(spot, scale)
+    if metal:
+        return Verdict(verdict.vessel, 0.0, metal)
+    return replace(verdict, note=f"possible metal ({spot.hu.max():.0f} HU): check") if spot.hu.max() >= DENSE_HU * scale else verdict
+
+
+def looks_metallic(spot: Spot, scale: float = 1.0) -> str:
     """Why a spot is a stent or another device, '' for calcium: metal, or a straight thin tube that is bright evenly from end to end.
 
-    Calcified plaque differs along the vessel; the struts of a stent do not.
+    Calcified plaque differs along the vessel; the struts of a stent do not. scale: HU of calcium over that at 120 kVp.
     """
-    if spot.hu.max() >= METAL_HU:
+    if spot.hu.max() >= min(METAL_HU * scale, SATURATED_HU):
         return f"stent or other metal: {spot.hu.max():.0f} HU"
     centered = spot.points_mm - spot.center_mm
-    if spot.hu.max() < STENT_HU or len(centered) < 20:
+    if spot.hu.max() < STENT_HU * scale or len(centered) < 20:
         return ""
     way = np.linalg.svd(centered, full_matrices=False)[2]
     along = centered @ way[0]
@@ -99,7 +108,7 @@ def looks_metallic(spot: Spot) -> str:
     inner = (along > low + 2) & (along < high - 2)
     bins = np.floor((along[inner] - low) / 2.0).astype(int)
     ridge = np.array([spot.hu[inner][bins == b].max() for b in np.unique(bins)])
-    even = len(ridge) >= 5 and ridge.mean() > STENT_HU and ridge.min() > 0.5 * ridge.max() and ridge.std() <= 0.2 * ridge.mean()
+    even = len(ridge) >= 5 and ridge.mean() > STENT_HU * scale and ridge.min() > 0.5 * ridge.max() and ridge.std() <= 0.2 * ridge.mean()
     return f"stent: {high - low:.0f} mm long, evenly {ridge.mean():.0f} HU" if even else ""
 
 

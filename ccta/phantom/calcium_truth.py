@@ -51,6 +51,20 @@ def lesion_of(patient: PhantomPatient, number: int, series: ScannerSpec) -> Calc
     )
 
 
+def calcium_points_mm(patient: PhantomPatient, number: int) -> np.ndarray:
+    """(N, 3) points in the middle of one plaque's calcification, every node along the artery and 15 degrees about it."""
+    plaque = patient.plaques[number]
+    vessel = patient.vessels[plaque.branch]
+    part = next(part for part in vessel.inclusions if part.density_mg_cm3 > 0 and plaque.entry_mm <= part.distance_mm <= plaque.exit_mm)
+    angle = part.angle + np.linspace(-1, 1, 1 + int(np.ceil(np.rad2deg(part.half_arc) / 7.5))) * part.half_arc
+    apart_mm = np.abs(vessel.branch.distance_mm - part.distance_mm)
+    nodes = np.flatnonzero(apart_mm <= max(part.half_length_mm, apart_mm.min()))
+    lumen = vessel.branch.radius_mm[nodes, None]
+    radius = (lumen + part.depth * (vessel.wall_at(angle)[nodes] - lumen))[..., None]
+    _, u, v = (axis[nodes, None] for axis in vessel.frame)
+    return (vessel.branch.points_mm[nodes, None] + radius * (np.cos(angle)[:, None] * u + np.sin(angle)[:, None] * v)).reshape(-1, 3)
+
+
 def alone(patient: PhantomPatient, number: int) -> PhantomPatient:
     """The same patient with the calcium of one plaque only: no other deposit, and no bone, which may lie within the crop about an anterior lesion."""
     plaque = patient.plaques[number]

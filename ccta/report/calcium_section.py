@@ -59,11 +59,17 @@ def _lesion_table(calcium: Calcium) -> Table:
 
 
 def _said(calcium: Calcium) -> tuple[str, ...]:
-    """The rejected candidates by kind of reason (what stands before its colon), most frequent first; then each hand correction."""
+    """The rejected by kind of reason (what stands before its colon), most frequent first, listed and not; notes on lesions; each hand correction."""
     lines = []
     if calcium.rejected:
         kinds = Counter(spot.reason.split(":")[0] for spot in calcium.rejected)
-        counted = "; ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        lines.append(f"Not counted as coronary: {counted}. Each with its place is in findings.json.")
+        lines.append(f"Not counted as coronary: {_counted(kinds)}. Each with its place is in findings.json.")
+    if calcium.rejected_unlisted:
+        lines.append(f"Not counted and not listed, spots away from the arteries: {_counted(Counter(calcium.rejected_unlisted))}.")
+    lines += [f"Lesion {x.id}: {x.note}." for x in calcium.lesions if x.note]
     lines += [f"Corrected by hand: lesion {x.lesion}, {x.before} → {x.after}, by {x.by}, {x.at}." for x in calcium.corrections]
     return tuple(lines)
+
+
+def _counted(kinds: Counter) -> str:
+    return "; ".join(f"{count} {kind}" for kind, count in kinds.most_common())

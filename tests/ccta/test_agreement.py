@@ -30,8 +30,16 @@ def test_kappa():
     assert linear_kappa([1, 1], [1, 1], 3) == 1.0
 
 
-def test_matching():
-    true = np.array([[0.0, 0, 0], [30, 0, 0]])
-    nearest, hit = matched(np.array([[1.0, 0, 0], [3, 0, 0], [60, 0, 0]]), true, 10.0)
-    assert nearest.tolist() == [0, 0, -1] and hit.tolist() == [True, False]
-    assert matched(np.empty((0, 3)), true, 10.0)[1].tolist() == [False, False]
+def test_matching_is_one_to_one():
+    """Two found lesions on one long true lesion: one is its match, the other a piece of it, and the true one next to it has none."""
+    true = [np.array([[x, 0.0, 0.0] for x in range(17)]), np.array([[16.0, 8, 0]])]
+    found = [np.array([[2.0, 1, 0]]), np.array([[13.0, 0, 0], [14, 0, 0]]), np.array([[16.0, 30, 0]])]
+    pairs, touching = matched(found, true, 3.0)
+    assert pairs.tolist() == [-1, 0, -1] and touching.tolist() == [True, True, False]
+
+
+def test_matching_makes_as_many_pairs_as_it_can():
+    true = [np.zeros((1, 3)), np.array([[4.0, 0, 0]])]
+    found = [np.array([[1.9, 0, 0]]), np.array([[-2.0, 0, 0]])]  # the first is nearest to the first true one, which the second can only have
+    assert matched(found, true, 3.0)[0].tolist() == [1, 0]
+    assert matched([], true, 3.0)[0].tolist() == [] and matched(found, [], 3.0)[0].tolist() == [-1, -1]

@@ -12,6 +12,8 @@ from ccta.cli import evaluate
 from ccta.cli.evaluate import PatientResult, summary
 from ccta.coordinates import to_patient_mm
 from ccta.model import Volume
+from ccta.phantom.calcium_truth import calcium_points_mm, lesion_of
+from ccta.phantom.cohort import calcium_patient
 from ccta.report.calcium_cuts import lesion_cuts, pages_of
 from ccta.report.content import build
 from ccta.report.pictures import make_pictures
@@ -127,16 +129,36 @@ def reached(rows) -> list[str]:
 
 
 def test_the_table_of_a_perfect_score():
-    assert reached(summary(results(), 5.0)) == ["yes"] * 7
+    assert reached(summary(results(), 5.0)) == ["yes"] * 5 + ["–"] + ["yes"] * 3
 
 
 @pytest.mark.parametrize("changes, failing", [
     ({"found": 300.0}, [0]), ({"found": 90.0}, [0, 1]), ({"assigned": 0}, [2]), ({"detected": 0}, [3]), ({"false": 4}, [4]),
-    ({"truth": 0.0, "found": 3.0, "lesions": 0, "detected": 0, "right": 0, "assigned": 0}, [1, 5]),
+    ({"truth": 0.0, "found": 3.0, "lesions": 0, "detected": 0, "right": 0, "assigned": 0}, [1, 6]),
+    ({"truth": 0.0, "found": 0.0, "lesions": 0, "detected": 0, "right": 0, "assigned": 0, "refusal": "no heart"}, [1, 6, 7]),
+    ({"found": 0.0, "detected": 0, "right": 0, "assigned": 0, "refusal": "no heart"}, [0, 1, 3, 7]),
 ])  # fmt: skip
 def test_the_table_can_fail(changes, failing):
     assert [n for n, said in enumerate(reached(summary(results(**changes), 5.0))) if said == "no"] == failing
-    assert reached(summary(results(), 9.0))[6] == "no"
+    assert reached(summary(results(), 9.0))[8] == "no"
+
+
+def test_second_pieces_are_said():
+    assert summary(results(pieces=3), 5.0)[5][1] == "0.50"
+
+
+def test_true_calcium_lies_where_its_lesion_is():
+    patient, series = calcium_patient(103)
+    for number, plaque in enumerate(patient.plaques):
+        if plaque.spec.kind != "soft":
+            points, lesion = calcium_points_mm(patient, number), lesion_of(patient, number, series)
+            apart = np.linalg.norm(points - lesion.center_mm, axis=1)
+            assert apart.min() < 3 and 0.3 * plaque.spec.length_mm < apart.max() < 0.5 * plaque.spec.length_mm + 4
+
+
+def test_one_patient_has_no_agreement(capsys):
+    assert run_ccta("evaluate", "calcium", "--patients", "1") == 2
+    assert "--patients" in capsys.readouterr().err
 
 
 def test_evaluate_is_a_command(capsys):

@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from ccta.coordinates import resampled, to_index, to_patient_mm, upright
+from ccta.coordinates import resampled, sample, to_index, to_patient_mm, upright
 from ccta.disease.calcium import score_calcium
 from ccta.disease.calcium_aorta import AorticTube, find_aorta
 from ccta.disease.calcium_heart import locate_heart
-from ccta.disease.calcium_place import HeartMap, map_heart, vessel_of
-from ccta.disease.calcium_selection import Spot, looks_metallic
+from ccta.disease.calcium_place import SURFACE_MM, HeartMap, _verdict, map_heart, place_judge, vessel_of
+from ccta.disease.calcium_selection import Spot, Verdict, looks_metallic, metal_verdict
 from ccta.errors import Refusal
-from ccta.findings import Acquisition, Patient
+from ccta.findings import Acquisition, Findings, Patient
 from ccta.model import Volume
 from ccta.phantom.cohort import calcium_patient
 from ccta.phantom.heart import FLOW, ROOT
 from ccta.phantom.scanner import scan
+from ccta.report.calcium_section import calcium_section
 
 ACQUISITION = Acquisition(kvp=120.0, contrast=False)
 
@@ -146,6 +147,68 @@ def rod(length_mm: float, hu) -> Spot:
 def test_stents_and_metal_are_told_from_calcium():
     random = np.random.default_rng(0)
     assert looks_metallic(rod(18, np.full(18, 950.0) + random.normal(0, 40, 18))).startswith("stent")
-    assert looks_metallic(rod(6, np.full(6, 2500.0))).startswith("stent or other metal")
+    assert looks_metallic(rod(6, np.full(6, 2700.0))).startswith("stent or other metal")
     assert looks_metallic(rod(18, np.where(np.arange(18) < 9, 1100.0, 400.0))) == ""
     assert looks_metallic(rod(8, np.full(8, 1000.0))) == "" and looks_metallic(rod(18, np.full(18, 500.0))) == ""
+
+
+@pytest.mark.parametrize("peak_hu, scale, note, metal", [
+    (1500.0, 1.0, False, False), (1700.0, 1.0, True, False), (2600.0, 1.0, False, True), (1900.0, 147 / 130, True, False), (2700.0, 147 / 130, True, False),
+    (2900.0, 207 / 130, True, False), (3071.0, 207 / 130, False, True),
+])  # fmt: skip
+def test_heavy_plaque_is_no_metal(peak_hu, scale, note, metal):
+    """A compact spot with one voxel of the peak; calcium is brighter at a lower voltage, by the ratio of the thresholds."""
+    spot = rod(6, np.full(6, 600.0))
+    spot.hu[len(spot.hu) // 2] = peak_hu
+    verdict = metal_verdict(spot, Verdict("LAD", 0.9), scale)
+    assert (verdict.note == f"possible metal ({peak_hu:.0f} HU): check") == note and verdict.reason.startswith("stent or other metal") == metal
+    assert verdict.vessel == "LAD" and (verdict.probability == 0.9) != metal
+
+
+def faint(center: np.ndarray) -> Spot:
+    """Three voxels just above the threshold, 5 mm3."""
+    return Spot(center + np.array([[0, 0, 0], [0.8, 0, 0], [0, 0.8, 0]]), np.full(3, 134.0), np.full(3, 5.0), 5.0)
+
+
+def test_noise_near_an_artery_is_listed_and_farther_off_is_not(image, known):
+    judge = place_judge(image, known, (40.0, 20.0))
+    near, far = judge(faint(known.ways["LAD"][40])), judge(faint(known.place.center_mm))
+    assert near.reason.startswith("noise") and near.nearby and near.vessel == "LAD"
+    assert far.reason.startswith("noise") and not far.nearby
+
+
+def test_what_is_not_listed_is_counted_on_the_page(found):
+    unlisted = found.rejected_unlisted
+    assert unlisted and all(count > 0 for count in unlisted.values()) and "outside the heart" in unlisted
+    said = [line for line in calcium_section(Findings(calcium=found), {}).paragraphs if line.startswith("Not counted and not listed")]
+    assert len(said) == 1 and f"{unlisted['outside the heart']} outside the heart" in said[0]
+
+
+def test_nothing_in_the_outer_fat_away_from_the_arteries_counts(image, known):
+    """Dense spots of 3 mm all over the fat 25-43 mm from every traced way: pericardium, if anything."""
+    region, judge = known.place.region, place_judge(image, known, (40.0, 20.0))
+    points = to_patient_mm(np.argwhere(region.array), region.affine)
+    away = np.min([cKDTree(way).query(points)[0] for way in known.ways.values()], axis=0)
+    points = points[(away > 25) & (away < 43) & (sample(image, points) < -60) & (sample(known.place.outside_mm, points) > SURFACE_MM[1])]
+    points = points[np.random.default_rng(0).permutation(len(points))[:40]]
+    ball_mm = np.stack(np.mgrid[-1:2, -1:2, -1:2], -1).reshape(-1, 3) * 1.0
+    verdicts = [judge(Spot(point + ball_mm, np.full(27, 500.0), np.full(27, 371.0), 27.0)) for point in points]
+    assert len(verdicts) > 20 and all(verdict.reason for verdict in verdicts)
+
+
+FAR = {"aortic wall": np.inf, "aortic valve": np.inf, "mitral annulus": 60.0}
+
+
+def at(apart_mm: float, outside_mm: float, fat: float = 0.6) -> Verdict:
+    return _verdict("LAD", {"LM": 90.0, "LAD": apart_mm, "LCx": 80.0, "RCA": 80.0}, FAR, fat, outside_mm)
+
+
+def test_side_branches_lie_on_the_muscle():
+    assert at(15, 3).reason == "" and at(35, 3).probability < 0.1 and at(8, 12).reason == "" and at(8, 12, 0.05).probability > 0
+    assert at(15, 10).reason == "pericardium or outer fat: 10 mm outside the muscle and 15 mm from the nearest artery (LAD)"
+    assert at(46, 3).reason.startswith("away from the arteries: 46 mm")
+
+
+def test_probability_falls_with_the_distance_to_a_half_at_20_mm():
+    falling = [at(mm, 3).probability for mm in (0, 5, 10, 15, 20)]
+    assert all(np.diff(falling) < -0.01) and falling[0] > 0.85 and falling[-1] == pytest.approx(0.5, abs=0.02)

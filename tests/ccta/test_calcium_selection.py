@@ -11,9 +11,10 @@ from ccta.disease.calcium import prepared
 from ccta.disease.calcium import score_calcium as scored
 from ccta.disease.calcium_heart import locate_heart
 from ccta.errors import Refusal
-from ccta.findings import Acquisition, Patient
+from ccta.findings import Acquisition, Findings, Patient
 from ccta.model import Branch, CoronaryTree, Volume
 from ccta.reading.study import open_input, read
+from ccta.report.calcium_section import calcium_section
 from ccta.settings import CalciumSettings
 
 REAL = Path(__file__).parents[3] / "shared/data/patient_cta/ct_cropped.nii.gz"
@@ -143,6 +144,13 @@ def test_thin_slices_are_averaged_and_said_so():
 def test_refusals(acquisition, volume, words):
     with pytest.raises(Refusal, match=words):
         score_calcium(chest(spacing=volume or SPACING), acquisition, Patient(), tree=tree())
+
+
+def test_a_dense_plaque_counts_and_asks_for_a_look():
+    found = score_calcium(chest([(LAD_LINE[2], 3.0, 1750)]), NONCONTRAST, Patient(), tree=tree())
+    assert found.vessels["LAD"] > 50 and found.lesions[0].note.startswith("possible metal (")
+    said = calcium_section(Findings(calcium=found), {}).paragraphs
+    assert any(line.startswith(f"Lesion {found.lesions[0].id}: possible metal") for line in said)
 
 
 def test_no_lungs_no_heart():
