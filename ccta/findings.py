@@ -132,6 +132,9 @@ class CalciumEdit(Value):
     """ISO 8601, UTC."""
     before: str
     after: Literal["LM", "LAD", "LCx", "RCA", "not coronary"]
+    series_uid: str = ""
+    """Of the series, and whether of a reader's regions on it, that the list was made from: a correction holds for no other."""
+    of_regions: bool = False
 
 
 class Percentile(Value):

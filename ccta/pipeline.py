@@ -130,13 +130,21 @@ def calcium(case: Case, settings: Settings, progress: Progress) -> None:
         regions = case.read_volume("calcium_regions").array
         scored = score_regions(image, regions, found.calcium_acquisition, found.patient, settings.calcium)
     else:
-        named = case.read_tree() if case.path("tree").exists() else None
+        named = case.read_tree() if case.path("tree").exists() and case.path("image").exists() else None  # else the tree is of a scan that has gone
         scored = score_calcium(image, found.calcium_acquisition, found.patient, settings.calcium, named)
-    listed, lost = with_corrections(scored.calcium, case.calcium_edits(), found.patient)
+    source = _list_source(case, found)
+    made_here = [edit for edit in case.calcium_edits() if {"series_uid": edit.series_uid, "of_regions": edit.of_regions} == source]
+    if len(made_here) < len(case.calcium_edits()):
+        progress(f"{len(case.calcium_edits()) - len(made_here)} corrections were left out: they were made on another series or list")
+    listed, lost = with_corrections(scored.calcium, made_here, found.patient)
     for edit in lost:
         progress(f"a correction by {edit.by} ({edit.after}) was left out: no lesion is found at its place any more")
     case.write_volume("calcium_labels", scored.labels)
     case.update_findings(calcium=listed)
+
+
+def _list_source(case: Case, found: Findings) -> dict:
+    return {"series_uid": found.calcium_acquisition.series_uid, "of_regions": case.path("calcium_regions").exists()}
 
 
 def correct_calcium(edit: CalciumEdit, case: Case, settings: Settings, progress: Progress) -> None:
@@ -146,7 +154,7 @@ def correct_calcium(edit: CalciumEdit, case: Case, settings: Settings, progress:
     progress(f"lesion {edit.lesion} now {edit.after}")
     found = case.findings()
     listed = corrected(found.calcium, edit, found.patient)
-    case.write_calcium_edits([*case.calcium_edits(), edit])
+    case.write_calcium_edits([*case.calcium_edits(), edit.model_copy(update=_list_source(case, found))])
     case.update_findings(calcium=listed)
 
 

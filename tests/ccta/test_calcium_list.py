@@ -1,6 +1,7 @@
 """Hand corrections: kept in the case, recorded, scored again without an image; later stages follow."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from ccta.cli.lesions import correct
 from ccta.disease.calcium_list import corrected, edit_of, totalled, with_corrections
 from ccta.errors import BadInput
 from ccta.findings import Acquisition, Calcium, CalciumLesion, Patient, RejectedCalcium
-from ccta.model import Volume
+from ccta.model import Unavailable, Volume
 from ccta.pipeline import STAGES
 from ccta.runner import is_current, run_stages, stale_stages
 from ccta.settings import Settings
@@ -90,8 +91,9 @@ def case(tmp_path) -> Case:
     """A case with a scored calcium image and no report yet."""
     case = Case.create(tmp_path / "case")
     case.write_volume("calcium_image", chest([(LAD_LINE[2], 3.0, 600), (RCA_LINE[1], 2.5, 350)]))
+    case.write_volume("image", chest([]))
     case.write_tree(tree())
-    case.update_findings(calcium_acquisition=Acquisition(kvp=120.0, contrast=False), patient=PATIENT)
+    case.update_findings(calcium_acquisition=Acquisition(kvp=120.0, contrast=False, series_uid="1.2.3"), patient=PATIENT)
     run(case)
     return case
 
@@ -120,6 +122,28 @@ def test_a_correction_in_the_case(case, monkeypatch):
     run(case)
     again = case.findings().calcium
     assert again.vessels == found.vessels and again.lesions[1].source == "corrected" and again.corrections[0].by == "Dr Li"
+
+
+def test_a_correction_holds_for_no_other_series_and_no_readers_regions(case):
+    correct(case, 1, "not coronary", "Dr Li")
+    rejected = case.findings().calcium.agatston
+    case.update_findings(calcium_acquisition=Acquisition(kvp=120.0, contrast=False, series_uid="4.5.6"))
+    run(case)
+    assert case.findings().calcium.agatston > rejected and not case.findings().calcium.corrections
+    case.update_findings(calcium_acquisition=Acquisition(kvp=120.0, contrast=False, series_uid="1.2.3"))
+    run(case)
+    assert case.findings().calcium.agatston == pytest.approx(rejected)
+    labels = case.read_volume("calcium_labels")
+    case.write_volume("calcium_regions", replace(labels, array=(labels.array > 0).astype(np.uint8) * 2))
+    run(case)
+    assert case.findings().calcium.agatston > rejected and not case.findings().calcium.corrections
+
+
+def test_the_tree_of_a_scan_that_has_gone_is_not_used(case):
+    case.path("image").unlink()
+    run(case)
+    calcium = case.findings().calcium
+    assert "distance to the coronary tree" not in (calcium.reason if isinstance(calcium, Unavailable) else calcium.method)
 
 
 def test_the_command(case, capsys):
