@@ -110,7 +110,7 @@ def absurd_files(folder: Path) -> None:
 
 
 OPENED = """
-import resource, sys
+import sys
 from ccta.errors import CctaError
 from ccta.reading.study import open_input, read
 from pathlib import Path
@@ -121,7 +121,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         print(path.name, "read")
     except CctaError as error:
         print(path.name, "refused", error)
-print("peak_gib", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+print("peak_gib", int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 2**20)
 """
 
 
