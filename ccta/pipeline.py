@@ -131,7 +131,8 @@ def calcium(case: Case, settings: Settings, progress: Progress) -> None:
         scored = score_regions(image, regions, found.calcium_acquisition, found.patient, settings.calcium)
     else:
         named = case.read_tree() if case.path("tree").exists() and case.path("image").exists() else None  # else the tree is of a scan that has gone
-        scored = score_calcium(image, found.calcium_acquisition, found.patient, settings.calcium, named)
+        guide = named if named is not None and len(named) else _places(image, found.calcium_acquisition, progress)
+        scored = score_calcium(image, found.calcium_acquisition, found.patient, settings.calcium, guide)
     source = _list_source(case, found)
     made_here = [edit for edit in case.calcium_edits() if {"series_uid": edit.series_uid, "of_regions": edit.of_regions} == source]
     if len(made_here) < len(case.calcium_edits()):
@@ -141,6 +142,16 @@ def calcium(case: Case, settings: Settings, progress: Progress) -> None:
         progress(f"a correction by {edit.by} ({edit.after}) was left out: no lesion is found at its place any more")
     case.write_volume("calcium_labels", scored.labels)
     case.update_findings(calcium=listed)
+
+
+def _places(image: Volume, acquisition, progress: Progress):
+    """What the heart network names in an image that can be scored."""
+    from ccta.disease.calcium import check_scorable
+    from ccta.networks.inference import predict_places
+
+    check_scorable(image, acquisition)
+    progress("heart and arteries, by the network")
+    return predict_places(image)
 
 
 def _list_source(case: Case, found: Findings) -> dict:

@@ -81,6 +81,7 @@ def scored_patient(seed: int) -> PatientResult:
     from ccta.disease.calcium import score_calcium
     from ccta.errors import Refusal
     from ccta.findings import Acquisition, Patient
+    from ccta.networks.inference import predict_places
     from ccta.phantom.calcium_truth import calcium_of, calcium_points_mm
     from ccta.phantom.cohort import calcium_patient
     from ccta.phantom.scanner import scan
@@ -90,7 +91,7 @@ def scored_patient(seed: int) -> PatientResult:
     must = np.array([lesion.agatston >= LEAST_AGATSTON for lesion in truth.lesions], bool)
     empty = PatientResult(seed, truth.agatston, 0.0, int(must.sum()), 0, 0, 0, 0)
     try:
-        scored = score_calcium(volume, Acquisition(kvp=float(series.kvp), contrast=False), Patient())
+        scored = score_calcium(volume, Acquisition(kvp=float(series.kvp), contrast=False), Patient(), None, predict_places(volume))
     except Refusal as refusal:
         return replace(empty, refusal=str(refusal))
     found = scored.calcium.lesions
