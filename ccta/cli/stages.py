@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from ccta import pipeline as anatomy
 from ccta.errors import BadInput
 from ccta.runner import Stage
+from ccta.study_input import KINDS, StudyInput, reading_stages
 
-NAMES = ("read", "segment", "tree", "measure", "calcium", "flow", "verdict", "report")
+NAMES = ("read", "read_calcium", "segment", "tree", "measure", "calcium", "flow", "verdict", "report")
+AGAIN = {
+    "read": "ccta analyse INPUT",
+    "read_calcium": "ccta calcium INPUT",
+    "segment": "ccta segment",
+    "tree": "ccta tree",
+    "measure": "ccta measure",
+    "calcium": "ccta calcium INPUT",
+    "flow": "ccta flow",
+    "verdict": "ccta report",
+    "report": "ccta report",
+}
+"""The command that runs a stage again, but for the case at its end."""
 
 
-def pipeline(source: Path | None = None) -> list[Stage]:
-    """The stages in order. `source` is the study that `read` opens; without it the case's image must be there already."""
+def names_of(words: str) -> list[str]:
+    """Stage names as a user gives them, separated by commas; `read` stands for both series."""
+    names = words.split(",")
+    return [*names, "read_calcium"] if "read" in names else names
+
+
+def pipeline(source: Path | None = None, kinds: tuple[str, ...] = KINDS) -> list[Stage]:
+    """The stages in order. `source` is the study that is read, `kinds` the series of it that the command can use; without a source the case's images
+    must be there already."""
     flow = Stage(
         "flow",
         needs=("tree", "contours", "surface"),
@@ -23,21 +43,8 @@ def pipeline(source: Path | None = None) -> list[Stage]:
         settings=("flow",),
     )
     stages = {stage.name: stage for stage in (*anatomy.STAGES, flow)}
-    stages["read"] = Stage(
-        "read",
-        needs=(),
-        makes=(
-            "image",
-            "calcium_image",
-            "calcium_regions",
-            "findings.patient",
-            "findings.acquisition",
-            "findings.calcium_acquisition",
-            "findings.calcium_quality",
-        ),
-        run=partial(anatomy.read_input, source) if source else _no_source,
-        settings=("read",),
-    )
+    reading = reading_stages(StudyInput(source or Path(), kinds))
+    stages |= reading if source else {name: replace(stage, run=_no_source, sources=None) for name, stage in reading.items()}
     return [stages[name] for name in NAMES]
 
 
