@@ -10,7 +10,7 @@ from __future__ import annotations
 from ccta.case import Case
 from ccta.errors import Refusal
 from ccta.findings import CalciumEdit, Findings
-from ccta.model import Unavailable
+from ccta.model import CoronaryTree, Unavailable, Volume
 from ccta.runner import Progress, Stage
 from ccta.settings import Settings
 
@@ -82,8 +82,7 @@ def calcium(case: Case, settings: Settings, progress: Progress) -> None:
         regions = case.read_volume("calcium_regions").array
         scored = score_regions(image, regions, found.calcium_acquisition, found.patient, settings.calcium)
     else:
-        named = case.read_tree() if case.path("tree").exists() and case.path("image").exists() else None  # else the tree is of a scan that has gone
-        scored = score_calcium(image, found.calcium_acquisition, found.patient, settings.calcium, named)
+        scored = score_calcium(image, found.calcium_acquisition, found.patient, settings.calcium, _tree_for(case, image))
     source = _list_source(case, found)
     made_here = [edit for edit in case.calcium_edits() if {"series_uid": edit.series_uid, "of_regions": edit.of_regions} == source]
     if len(made_here) < len(case.calcium_edits()):
@@ -93,6 +92,15 @@ def calcium(case: Case, settings: Settings, progress: Progress) -> None:
         progress(f"a correction by {edit.by} ({edit.after}) was left out: no lesion is found at its place any more")
     case.write_volume("calcium_labels", scored.labels)
     case.update_findings(calcium=listed)
+
+
+def _tree_for(case: Case, calcium_image: Volume) -> CoronaryTree | Unavailable | None:
+    """The case's tree where it fits the calcium image, else why not; None where there is none, or it is of a scan that has gone."""
+    from ccta.disease.calcium_beside import tree_beside
+
+    if not (case.path("tree").exists() and case.path("image").exists()):
+        return None
+    return tree_beside(case.read_tree(), case.read_volume("image", pixels=False), calcium_image)
 
 
 def _list_source(case: Case, found: Findings) -> dict:
@@ -173,7 +181,7 @@ STAGES = (
         ("calcium_image",),
         ("findings.calcium", "calcium_labels"),
         calcium,
-        ("calcium_regions", "calcium_edits", "tree", "findings.calcium_acquisition", "findings.patient"),
+        ("calcium_regions", "calcium_edits", "image", "tree", "findings.calcium_acquisition", "findings.patient"),
         ("calcium",),
     ),
     Stage(

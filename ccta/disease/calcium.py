@@ -15,7 +15,7 @@ from ccta.disease.calcium_scoring import AGATSTON_HU, THIN_MM, contiguous_slabs,
 from ccta.disease.calcium_selection import Judge, Verdict, judged_components, tree_judge
 from ccta.errors import Refusal
 from ccta.findings import Acquisition, Calcium, CalciumLesion, Patient, RejectedCalcium
-from ccta.model import VESSELS, CoronaryTree, Volume
+from ccta.model import VESSELS, CoronaryTree, Unavailable, Volume
 from ccta.settings import CalciumSettings
 
 KV_INDEPENDENT = re.compile(r"^Sa\d\d|artificial ?120", re.I)  # kernels that render calcium as at 120 kVp
@@ -38,9 +38,13 @@ class ScoredScan:
 
 
 def score_calcium(
-    volume: Volume, acquisition: Acquisition, patient: Patient, settings: CalciumSettings | None = None, tree: CoronaryTree | None = None
+    volume: Volume,
+    acquisition: Acquisition,
+    patient: Patient,
+    settings: CalciumSettings | None = None,
+    tree: CoronaryTree | Unavailable | None = None,
 ) -> ScoredScan:
-    """Select, assign and score. volume: HU, non-contrast, k along head-foot. tree: named, in the same frame of reference, when there is a CCTA.
+    """Select, assign and score. volume: HU, non-contrast, k along head-foot. tree: named, when there is a CCTA; or why it cannot be used (`tree_beside`).
 
     Raises Refusal for a contrast-enhanced series, slices too thick to score, or (without a tree) when the heart is not found.
     """
@@ -72,11 +76,15 @@ def score_regions(volume: Volume, regions: np.ndarray, acquisition: Acquisition,
     return _assembled(volume, scoring, labels, verdicts, (threshold, method, patient, settings), source="reader")
 
 
-def _judge(scoring: Volume, settings: CalciumSettings, tree: CoronaryTree | None) -> tuple[Judge, str]:
-    if tree is not None and len(tree):
+def _judge(scoring: Volume, settings: CalciumSettings, tree: CoronaryTree | Unavailable | None) -> tuple[Judge, str]:
+    if isinstance(tree, CoronaryTree) and len(tree):
         return tree_judge(tree, settings.reach_mm), TREE_METHOD
-    known = map_heart(scoring)
-    return place_judge(scoring, known, blood_hu(scoring, known.place)), PLACE_METHOD if known.seen else MEAN_METHOD
+    left_out = f"; the coronary tree of the CCTA was left out: {tree.reason}" if isinstance(tree, Unavailable) else ""
+    try:
+        known = map_heart(scoring)
+    except Refusal as refusal:
+        raise Refusal(f"{refusal}{left_out}") from refusal
+    return place_judge(scoring, known, blood_hu(scoring, known.place)), f"{PLACE_METHOD if known.seen else MEAN_METHOD}{left_out}"
 
 
 def _assembled(volume: Volume, scoring: Volume, labels: np.ndarray, verdicts: dict[int, Verdict], rule: tuple, source: str = "automatic") -> ScoredScan:

@@ -55,7 +55,7 @@ class File:
         """A stream in which seeking is quick: a large member of an archive is unpacked once, into a temporary file without a name."""
         if not self.member or self.size <= IN_MEMORY_BYTES:
             return self.open()
-        unpacked = tempfile.TemporaryFile()
+        unpacked = tempfile.TemporaryFile()  # noqa: SIM115, the caller closes it
         with self.open() as stream:
             shutil.copyfileobj(stream, unpacked, 2**20)
         unpacked.seek(0)
