@@ -29,8 +29,7 @@ class Stage:
 
     needs: items without which the stage cannot run. uses: items that it takes when they are there. makes: items and findings sections.
     settings: names of the settings tables that it reads. run(case, settings, progress) does the work; it raises Refusal when the image can give nothing
-    of it, and returns {item: reason} for single files that it could not make. sources(settings): digests of what it reads outside the case, by name; None
-    where it reads nothing there, or where the source is not at hand: then that is not compared.
+    of it, and returns {item: reason} for single files that it could not make. sources(settings): digests of what it reads outside the case, by name.
     """
 
     name: str

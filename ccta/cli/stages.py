@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ccta import pipeline as anatomy
-from ccta.errors import BadInput
 from ccta.runner import Stage
 from ccta.study_input import KINDS, StudyInput, reading_stages
 
 NAMES = ("read", "read_calcium", "segment", "tree", "measure", "calcium", "flow", "verdict", "report")
 AGAIN = {
-    "read": "ccta analyse INPUT",
-    "read_calcium": "ccta calcium INPUT",
     "segment": "ccta segment",
     "tree": "ccta tree",
     "measure": "ccta measure",
@@ -22,7 +18,7 @@ AGAIN = {
     "verdict": "ccta report",
     "report": "ccta report",
 }
-"""The command that runs a stage again, but for the case at its end."""
+"""The command that runs a stage on the case again; the case comes last."""
 
 
 def names_of(words: str) -> list[str]:
@@ -32,8 +28,9 @@ def names_of(words: str) -> list[str]:
 
 
 def pipeline(source: Path | None = None, kinds: tuple[str, ...] = KINDS) -> list[Stage]:
-    """The stages in order. `source` is the study that is read, `kinds` the series of it that the command can use; without a source the case's images
-    must be there already."""
+    """The stages in order. `source` is the study that is read, `kinds` the series of it that the command can use. Without a source nothing is read, and
+    whether the case's images are still those of the study is not asked.
+    """
     flow = Stage(
         "flow",
         needs=("tree", "contours", "surface"),
@@ -43,16 +40,12 @@ def pipeline(source: Path | None = None, kinds: tuple[str, ...] = KINDS) -> list
         settings=("flow",),
     )
     stages = {stage.name: stage for stage in (*anatomy.STAGES, flow)}
-    reading = reading_stages(StudyInput(source or Path(), kinds))
-    stages |= reading if source else {name: replace(stage, run=_no_source, sources=None) for name, stage in reading.items()}
-    return [stages[name] for name in NAMES]
+    if source:
+        stages |= reading_stages(StudyInput(source, kinds))
+    return [stages[name] for name in NAMES if name in stages]
 
 
 def _solve_flow(case, settings, progress):
     from cfd.case_stage import solve_case  # DOLFINx and numba load only when flow is wanted
 
     return solve_case(case, settings, progress)
-
-
-def _no_source(case, settings, progress):
-    raise BadInput(f"the study of {case.root} was not given; use `ccta analyse INPUT {case.root}`")
