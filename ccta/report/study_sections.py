@@ -14,7 +14,7 @@ def clinical_section(settings: ReportSettings) -> Section:
 def technique_section(findings: Findings) -> Section:
     """Of both series, as far as the files say."""
     acquisition, calcium = findings.acquisition, findings.calcium_acquisition
-    own = (("Calcium series", f"{calcium.series_description or calcium.source or 'not named'}: {_grid(calcium)}"),) if calcium else ()
+    own = (("Calcium series", ": ".join(x for x in (calcium.series_description, _grid(calcium)) if x)),) if calcium else ()
     if isinstance(acquisition, Unavailable):
         return Section("Technique", own, refused=sentence(acquisition.reason))
     return Section("Technique", (*_acquisition_facts(acquisition), *own))
