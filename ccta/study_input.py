@@ -41,8 +41,8 @@ class StudyInput:
 
         read = settings.read
         if (kind, read) not in self._digests:
-            found = Unavailable("one file") if is_one_file(self.path) else self.inventory.chosen(kind, read)
-            values = {"input": input_digest(self.path, found)}
+            series = None if is_one_file(self.path) else self.inventory.chosen(kind, read)
+            values = {"input": input_digest(self.path, series)}
             if kind == "calcium" and Path(read.calcium_regions).is_file():
                 values["regions"] = content_digest(Path(read.calcium_regions))
             self._digests[kind, read] = values
@@ -50,6 +50,8 @@ class StudyInput:
 
     def scan(self, kind: str, settings: Settings, progress: Progress) -> Scan:
         """The chosen series, read. Where it is absent or faulty: Refusal if another series of the study can be analysed, else BadInput."""
+        if kind not in self._scans:
+            self._faults.pop(kind, None)  # handed out before
         fault = self._fault(kind, settings, progress)
         if not fault:
             return self._scans.pop(kind)
@@ -61,24 +63,22 @@ class StudyInput:
 
     def _fault(self, kind: str, settings: Settings, progress: Progress) -> str:
         """'' or why the series cannot be used. It is read here, once, and waits for its stage."""
-        if kind not in self._faults:
+        from ccta.reading.study import read
+
+        if kind in self._faults:
+            return self._faults[kind]
+        if "inventory" not in vars(self):
             progress(f"looking into {self.path}")
-            self.digests(kind, settings)
+        self.digests(kind, settings)
+        series = self.inventory.chosen(kind, settings.read)
+        self._faults[kind] = series.reason if isinstance(series, Unavailable) else ""
+        if series:
+            progress(f"reading {series.description or 'the image'}")
             try:
-                self._scans[kind] = self._read(kind, settings.read, progress)
-                self._faults[kind] = ""
+                self._scans[kind] = read(series)
             except BadInput as error:
                 self._faults[kind] = str(error)
         return self._faults[kind]
-
-    def _read(self, kind: str, settings: ReadSettings, progress: Progress) -> Scan:
-        from ccta.reading.study import read
-
-        series = self.inventory.chosen(kind, settings)
-        if isinstance(series, Unavailable):
-            raise BadInput(series.reason)
-        progress(f"reading {series.description or 'the image'}")
-        return read(series)
 
 
 def reading_stages(study: StudyInput) -> dict[str, Stage]:

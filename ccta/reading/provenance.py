@@ -13,9 +13,9 @@ from ccta.reading.dicom_files import Image
 from ccta.reading.image_files import data_files, is_image_file
 
 
-def input_digest(path: Path, series: SeriesInfo | Unavailable) -> str:
-    """Of one file (image, zip, DICOM): its content. Of a folder: the chosen series' instances, or the reason why there is none."""
-    if is_one_file(path):
+def input_digest(path: Path, series: SeriesInfo | Unavailable | None) -> str:
+    """Of one file (image, zip, DICOM; series None): its content. Of a folder: the chosen series' instances, or the reason why there is none."""
+    if series is None:
         return content_digest(path)
     return _hash(series.reason.encode()) if isinstance(series, Unavailable) else series_digest(series.images)
 

@@ -71,6 +71,12 @@ def test_an_unchanged_folder_is_not_read_again_and_a_changed_series_is(folder, c
     np.testing.assert_array_equal(case.read_volume("image").array, other.hu)
 
 
+def test_stages_can_run_twice(folder, case):
+    stages = select(pipeline(folder), ["read", "read_calcium"])
+    for _ in range(2):
+        assert [r.status for r in run_stages(case, stages, Settings(), lambda name: lambda message, share=None: None)] == ["done", "done"]
+
+
 def test_another_folder_is_read(folder, case, tmp_path):
     reading(folder, case)
     other = ccta_spec(seed=3)
