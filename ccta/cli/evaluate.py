@@ -158,6 +158,6 @@ def dicom_to_score_s(seed: int) -> float:
         folder = Path(name)
         write_series(folder / "study" / "calcium", scan(patient, series), header(patient, series, "Calcium score", 1))
         started = time.monotonic()
-        stages = select(pipeline(folder / "study"), ["read", "calcium"])
+        stages = select(pipeline(folder / "study", ("calcium",)), ["read_calcium", "calcium"])
         run_stages(Case.create(folder / "case"), stages, Settings(), lambda stage: lambda message, share=None: None)
         return time.monotonic() - started

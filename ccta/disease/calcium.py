@@ -12,7 +12,7 @@ from ccta.disease.calcium_list import totalled
 from ccta.disease.calcium_place import place_judge
 from ccta.disease.calcium_restarts import restarted_scores
 from ccta.disease.calcium_scoring import AGATSTON_HU, THIN_MM, contiguous_slabs, score_lesions, slab_labels, threshold_hu
-from ccta.disease.calcium_selection import Verdict, judged_components, tree_judge
+from ccta.disease.calcium_selection import Judge, Verdict, judged_components, tree_judge
 from ccta.errors import Refusal
 from ccta.findings import Acquisition, Calcium, CalciumLesion, Patient, RejectedCalcium
 from ccta.model import VESSELS, CoronaryTree, Volume
@@ -34,18 +34,19 @@ class ScoredScan:
     labels: Volume
 
 
-def score_calcium(volume: Volume, acquisition: Acquisition, patient: Patient, settings: CalciumSettings | None, guide: CoronaryTree | PlaceMap) -> ScoredScan:
+def score_calcium(
+    volume: Volume, acquisition: Acquisition, patient: Patient, settings: CalciumSettings | None, guide: CoronaryTree | PlaceMap, left_out: str = ""
+) -> ScoredScan:
     """Select, assign and score. volume: HU, non-contrast, k along head-foot.
 
-    guide: the named tree of a CCTA in the same frame of reference, or, without one, what the heart network names in this volume.
+    guide: the named tree of a CCTA beside it, or, without one, what the heart network names in this volume. left_out: why a tree is not used (`tree_beside`).
     Raises Refusal for a contrast-enhanced series, slices too thick to score, or when the places hold no heart.
     """
     settings = settings or CalciumSettings()
     check_scorable(volume, acquisition)
     threshold, why = _threshold(acquisition, settings)
     scoring, slabs = prepared(volume)
-    by_tree = isinstance(guide, CoronaryTree)
-    judge, how = (tree_judge(guide, settings.reach_mm), TREE_METHOD) if by_tree else (place_judge(scoring, guide), PLACE_METHOD)
+    judge, how = _judge(scoring, settings, guide, left_out)
     labels, verdicts = judged_components(scoring, threshold, judge)
     listed = np.array([False, *(not verdicts[label].reason or verdicts[label].nearby for label in sorted(verdicts))])
     rule = (threshold, f"Agatston at {why}; {slabs}; {how}", patient, settings)
@@ -67,6 +68,16 @@ def score_regions(volume: Volume, regions: np.ndarray, acquisition: Acquisition,
     verdicts = {int(number): Verdict(VESSELS[int(number) // REGION_STEP - 1], 1.0) for number in np.unique(labels) if number}
     method = f"Agatston at {why}; {slabs}; {REGIONS_METHOD}"
     return _assembled(volume, scoring, labels, verdicts, (threshold, method, patient, settings), source="reader")
+
+
+def _judge(scoring: Volume, settings: CalciumSettings, guide: CoronaryTree | PlaceMap, left_out: str) -> tuple[Judge, str]:
+    if isinstance(guide, CoronaryTree):
+        return tree_judge(guide, settings.reach_mm), TREE_METHOD
+    said = f"; the coronary tree of the CCTA was left out: {left_out}" if left_out else ""
+    try:
+        return place_judge(scoring, guide), PLACE_METHOD + said
+    except Refusal as refusal:
+        raise Refusal(f"{refusal}{said}") from refusal
 
 
 def _assembled(volume: Volume, scoring: Volume, labels: np.ndarray, verdicts: dict[int, Verdict], rule: tuple, source: str = "automatic") -> ScoredScan:

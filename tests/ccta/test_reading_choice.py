@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.fileset import FileSet
-from pydicom.uid import SecondaryCaptureImageStorage, XRayRadiationDoseSRStorage, generate_uid
+from pydicom.uid import RLELossless, SecondaryCaptureImageStorage, XRayRadiationDoseSRStorage, generate_uid
 
 from ccta.errors import BadInput
 from ccta.model import Unavailable
-from ccta.reading import phases
+from ccta.reading import input_files, phases
 from ccta.reading.study import listed, open_input, read
 from ccta.settings import ReadSettings
 from tests.benchmarks.reading import measured, write_study
@@ -195,6 +195,28 @@ def test_zip_of_a_medium(media, tmp_path):
             archive.write(path, path.relative_to(folder))
     scan = read(open_input(tmp_path / "study.zip").required("ccta"))
     np.testing.assert_array_equal(scan.volume.array, spec.hu)
+
+
+@pytest.mark.parametrize("in_memory", [2**26, 1000], ids=["small", "large"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_enhanced_object_in_a_zip_is_unpacked_a_fixed_number_of_times(tmp_path, monkeypatch, in_memory, compressed):
+    """Twice for the header, once for a look at the contrast, once for the pixels; not once per frame."""
+    spec = SeriesSpec(chest_hu((64, 64, 66)), spacing_mm=SPACING_MM)
+    write_enhanced(tmp_path / "e.dcm", spec)
+    if compressed:
+        dataset = dcmread(tmp_path / "e.dcm")
+        dataset.compress(RLELossless)
+        dataset.save_as(tmp_path / "e.dcm")
+    with zipfile.ZipFile(tmp_path / "study.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "e.dcm", "e.dcm")
+    opened, real = [], zipfile.ZipFile.open
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda self, name, *rest, **more: opened.append(name) or real(self, name, *rest, **more))
+    monkeypatch.setattr(input_files, "IN_MEMORY_BYTES", in_memory)
+    rewound, real_seek = [], zipfile.ZipExtFile.seek
+    monkeypatch.setattr(zipfile.ZipExtFile, "seek", lambda self, to, whence=0: rewound.append(to) or real_seek(self, to, whence))
+    found = open_input(tmp_path / "study.zip").required("ccta")
+    np.testing.assert_array_equal(read(found).volume.array, spec.hu)
+    assert found.files == 66 and len(opened) == 4 and len(rewound) < 20
 
 
 @pytest.mark.parametrize("make, sentence", [
