@@ -20,9 +20,10 @@ SHIPPED = Path(__file__).parent / "weights" / "heart.pt"
 
 def publish(weights: Path, folder: Path, settings: TrainingSettings, hours: float, dice: dict[str, float]) -> Path:
     """Writes heart.pt and its card heart.json into `folder`; returns the former."""
-    state = {name: value.half() if value.is_floating_point() else value for name, value in torch.load(weights, map_location="cpu", weights_only=True).items()}
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    halved = {value.data_ptr(): value.half() for value in state.values()}  # the network lists some layers twice; they are kept once
     path = folder / SHIPPED.name
-    torch.save(state, path)
+    torch.save({name: halved[value.data_ptr()] for name, value in state.items()}, path)
     card = {
         "name": "heart and coronary places in CT, with and without contrast",
         "licence": "Apache-2.0",

@@ -12,7 +12,8 @@ from ccta.model import CoronaryTree, Volume
 from ccta.pipeline import STAGES
 from ccta.runner import run_stages
 from ccta.settings import Settings
-from tests.ccta.test_calcium_selection import LAD_LINE, chest, tree
+from ccta.tissues import PlaceMap
+from tests.ccta.test_calcium_selection import LAD_LINE, chest, known_places, tree
 
 CALCIUM = chest([(LAD_LINE[2], 3.0, 600)])
 
@@ -40,7 +41,8 @@ def test_another_frame_of_reference_and_another_place_are_refused():
 
 
 @pytest.fixture
-def case(tmp_path) -> Case:
+def case(tmp_path, monkeypatch) -> Case:
+    monkeypatch.setattr("ccta.networks.inference.predict_places", known_places)
     case = Case.create(tmp_path / "case")
     case.write_tree(tree())
     case.update_findings(calcium_acquisition=Acquisition(kvp=120.0, contrast=False, series_uid="1.2.3"), patient=Patient(sex="M", age_years=62))
@@ -70,7 +72,9 @@ def test_scans_that_lie_apart_are_scored_without_the_tree(case):
     assert found.vessels["LAD"] > 50 and "0 % of it lies inside the calcium scan" in found.method
 
 
-def test_a_refusal_says_that_the_tree_was_left_out(case):
+def test_a_refusal_says_that_the_tree_was_left_out(case, monkeypatch):
+    nothing = PlaceMap(np.concatenate([np.ones((1, 9, 9, 9)), np.zeros((13, 9, 9, 9))]), np.diag([20.0, 20, 20, 1]))
+    monkeypatch.setattr("ccta.networks.inference.predict_places", lambda volume: nothing)
     empty = CALCIUM.with_array(np.full(CALCIUM.array.shape, -1000, np.int16))
     found = scored(case, of_frame(CALCIUM, "1.2"), of_frame(empty, "1.3"))
     assert "different frames of reference" in found.reason

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from ccta.coordinates import to_index, to_patient_mm
+from ccta.curves import resampled_curve
 from ccta.disease.calcium import prepared
 from ccta.disease.calcium import score_calcium as scored
 from ccta.disease.calcium_selection import Spot, Verdict, looks_metallic, metal_verdict
@@ -15,6 +17,7 @@ from ccta.findings import Acquisition, Findings, Patient
 from ccta.model import Branch, CoronaryTree, Volume
 from ccta.report.calcium_section import calcium_section
 from ccta.settings import CalciumSettings
+from ccta.tissues import PLACES, PlaceMap
 
 REAL = Path(__file__).parents[3] / "shared/data/patient_cta/ct_cropped.nii.gz"
 CENTER = np.array([15.0, -180.0, -60.0])
@@ -66,6 +69,17 @@ def tree():
     lad = Branch(LAD_LINE, np.full(5, 1.6), segment=np.array([5, 6, 6, 7, 8]), name="LAD")
     rca = Branch(RCA_LINE, np.full(4, 1.7), segment=np.array([1, 1, 2, 3]), name="RCA")
     return CoronaryTree((lad, rca), "right")
+
+
+def known_places(volume: Volume) -> PlaceMap:
+    """What a network that knows `chest` would name in it, on a grid of 4 mm: tubes of 8 mm about the two arteries, and the rest of the heart."""
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    affine[:3, 3] = CENTER - 100
+    points = to_patient_mm(np.stack(np.meshgrid(*[np.arange(50)] * 3, indexing="ij"), -1), affine)
+    label = np.where(np.linalg.norm((points - CENTER) / HALF, axis=-1) < 0.9, PLACES["lv"], 0)
+    for name, line in (("LAD", LAD_LINE), ("RCA", RCA_LINE)):
+        label[cKDTree(resampled_curve(line, 1.0)).query(points)[0] < 8] = PLACES[name]
+    return PlaceMap((label == np.arange(14)[:, None, None, None]).astype(np.float32), affine)
 
 
 def score_calcium(volume, acquisition, patient, settings=None, tree=None):
