@@ -28,7 +28,7 @@ def training_pair(chest: ChestMap, rng: np.random.Generator) -> tuple[np.ndarray
     matrix, offset, field = drawn_warp(chest, rng)
     table, mixing = drawn_hu(rng)
     place_of = np.array([PLACES.get(tissue.place, 0) for tissue in TISSUES], np.uint8)
-    image, tissue, off, place = sampled(chest.tissue, chest.off_lumen, chest.vessel, table, place_of, matrix, offset, field, PATCH)
+    image, tissue, off, place = sampled((chest.tissue, chest.off_lumen, chest.vessel), (table, place_of), (matrix, offset, field), PATCH)
     add_texture(image, tissue, mixing, rng)
     add_calcium(image, tissue, off, place, GRID_MM, rng)
     image = scanned(image, rng)
@@ -77,8 +77,11 @@ def drawn_hu(rng) -> tuple[np.ndarray, dict[str, float]]:
 
 
 @numba.njit(cache=True, fastmath=True)
-def sampled(tissue, off_lumen, vessel, table, place_of, matrix, offset, field, shape):
-    """(image by the partial volume of 2 x 2 x 2 sub-voxels; tissue, distance from an artery's lumen (mm) and place at the voxels' centres)."""
+def sampled(chest, tables, warp, shape):
+    """chest: (tissue, off_lumen, vessel) of a ChestMap; tables: HU and place of each tissue; warp: `drawn_warp`.
+
+    (image by the partial volume of 2 x 2 x 2 sub-voxels; tissue, distance from an artery's lumen (mm) and place at the voxels' centres)."""
+    (tissue, off_lumen, vessel), (table, place_of), (matrix, offset, field) = chest, tables, warp
     image, centre = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
     off, place = np.full(shape, 99.0, np.float32), np.zeros(shape, np.uint8)
     size = tissue.shape

@@ -185,6 +185,8 @@ def test_stents_and_metal_are_told_from_calcium():
     assert looks_metallic(rod(18, np.full(18, 950.0) + random.normal(0, 40, 18))).startswith("stent")
     assert looks_metallic(rod(6, np.full(6, 2700.0))).startswith("stent or other metal")
     assert looks_metallic(rod(18, np.where(np.arange(18) < 9, 1100.0, 400.0))) == ""
+    beside_plaque = rod(28, np.concatenate([np.full(17, 1200.0), np.full(11, 500.0)]))
+    assert looks_metallic(beside_plaque).startswith("stent: 18 mm") and looks_metallic(beside_plaque, 1.0, 5.0).startswith("stent")
     assert looks_metallic(rod(8, np.full(8, 1000.0))) == "" and looks_metallic(rod(18, np.full(18, 500.0))) == ""
 
 

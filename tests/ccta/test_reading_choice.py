@@ -12,6 +12,7 @@ from pydicom.uid import RLELossless, SecondaryCaptureImageStorage, XRayRadiation
 from ccta.errors import BadInput
 from ccta.model import Unavailable
 from ccta.reading import input_files, phases
+from ccta.reading.contrast import has_contrast
 from ccta.reading.study import listed, open_input, read
 from ccta.settings import ReadSettings
 from tests.benchmarks.reading import measured, write_study
@@ -339,3 +340,15 @@ def test_phases_inside_one_enhanced_object_are_told_apart(tmp_path):
     volumes = [volume.array for _, volume in inventory.phase_sets[0]]
     np.testing.assert_array_equal(volumes[0], spec.hu)
     np.testing.assert_array_equal(volumes[1], spec.hu + 7)
+
+
+def disc(area_mm2: float, hu: float) -> np.ndarray:
+    """A slice of 200 x 200 mm, 40 HU, with a disc of that area."""
+    rows, columns = np.mgrid[:200, :200]
+    return np.where(np.hypot(rows - 140, columns - 100) < np.sqrt(area_mm2 / np.pi), hu, 40.0)
+
+
+def test_dense_vertebrae_are_no_contrast_medium_and_an_enhanced_heart_is():
+    vertebra, heart = disc(1100, 220), disc(2800, 350)
+    assert not has_contrast([vertebra] * 12, 1.0)
+    assert has_contrast([vertebra] * 8 + [heart] * 4, 1.0) and not has_contrast([], 1.0)

@@ -62,7 +62,7 @@ def test_without_a_warp_the_map_comes_back(chest):
     field = np.zeros((3, *[n // FIELD_STEP + 2 for n in PATCH]))
     low = np.array(chest.tissue.shape) // 2 - np.array(PATCH) // 2
     table = np.arange(len(TISSUES), dtype=np.float32) * 10
-    image, tissue, off, place = sampled(chest.tissue, chest.off_lumen, chest.vessel, table, PLACE_OF, np.eye(3), low.astype(float), field, PATCH)
+    image, tissue, off, place = sampled((chest.tissue, chest.off_lumen, chest.vessel), (table, PLACE_OF), (np.eye(3), low.astype(float), field), PATCH)
     box = tuple(slice(a, a + n) for a, n in zip(low, PATCH, strict=True))
     np.testing.assert_array_equal(tissue, chest.tissue[box])
     away = off > 3
