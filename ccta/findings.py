@@ -77,7 +77,7 @@ class Quality(Value):
     segments_because: dict[str, str] = {}
     """What lowered the score of segments of 3 and less."""
     verdict: dict[str, str] = {}
-    """Per task (calcium, anatomy, plaque, ffr): "good" or the sentence that says what is wrong."""
+    """Per task (calcium, anatomy, plaque, ffr): "good" or the sentence that says what is wrong with this image for it."""
     warnings: list[str] = []
 
 
@@ -287,6 +287,12 @@ class Findings(Value):
     ffr: Ffr | Refused = Unavailable("flow was not solved")
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+    @property
+    def task_verdicts(self) -> dict[str, str]:
+        """Per task "good" or what is wrong: of the CCTA, and for calcium of the calcium series where one was read."""
+        found = dict(self.quality.verdict) if self.quality else {}
+        return {**found, "calcium": self.calcium_quality.verdict} if self.calcium_quality else found
 
 
 class Port(Value):

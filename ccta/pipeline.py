@@ -1,63 +1,19 @@
 """DICOM to findings, one function per stage: each reads its inputs from the case, calls the algorithms, and writes its outputs.
 
-`STAGES` says what each needs and makes; `ccta.runner` runs them. Flow is solved in `cfd`, so the command line adds that stage.
+`STAGES` says what each needs and makes; `ccta.runner` runs them. The study is read by `ccta.study_input`, flow is solved in `cfd`: the command line
+puts the stages together.
 Stages import their algorithms when they run, so that a command loads only what it uses.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ccta.case import Case
-from ccta.errors import BadInput, Refusal
-from ccta.findings import CalciumEdit, Findings
-from ccta.model import Unavailable, Volume
+from ccta.errors import Refusal
+from ccta.findings import Acquisition, CalciumEdit, Findings
+from ccta.model import CoronaryTree, Unavailable, Volume
 from ccta.runner import Progress, Stage
 from ccta.settings import Settings
-
-
-def read_input(source: Path, case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
-    """The chosen CCTA and calcium series of a study into the case. BadInput if the study has neither."""
-    from ccta.reading.calcium_quality import assess_calcium_quality
-    from ccta.reading.study import open_input, read
-
-    progress(f"looking into {source}")
-    inventory = open_input(source)
-    chosen = {item: inventory.chosen(kind, settings.read) for item, kind in (("calcium_image", "calcium"), ("image", "ccta"))}
-    absent = {item: series.reason for item, series in chosen.items() if isinstance(series, Unavailable)}
-    if len(absent) == len(chosen):
-        raise BadInput(absent["image"])
-    scans = {}
-    for item in (item for item in chosen if item not in absent):
-        progress(f"reading {chosen[item].description or 'the image'}")
-        scans[item] = read(chosen[item])
-    regions = _read_regions(scans, settings, progress, absent.get("calcium_image", ""))
-    for item, section in (("calcium_image", "calcium_acquisition"), ("image", "acquisition")):  # the image's header has the last word on the patient
-        if item in absent:
-            case.update_findings(**{section: Unavailable(absent[item])})
-        else:
-            case.write_volume(item, scans[item].volume)
-            case.update_findings(patient=scans[item].patient, **{section: scans[item].acquisition})
-    calcium_scan = scans.get("calcium_image")
-    quality = assess_calcium_quality(calcium_scan.volume, calcium_scan.acquisition) if calcium_scan else Unavailable(absent["calcium_image"])
-    case.update_findings(calcium_quality=quality)
-    if regions is None:
-        return absent | {"calcium_regions": "no reader's regions were given"}
-    case.write_volume("calcium_regions", regions)
-    return absent
-
-
-def _read_regions(scans: dict, settings: Settings, progress: Progress, no_image: str) -> Volume | None:
-    """A reader's calcium regions on the calcium image; None where no file of them is given."""
-    from ccta.reading.regions import read_regions
-
-    given = settings.read.calcium_regions
-    if not given:
-        return None
-    if no_image:
-        raise BadInput(f"the regions of {given} have no image to be scored on: {no_image}")
-    progress(f"regions of {given}")
-    return read_regions(Path(given), scans["calcium_image"].volume, settings.read.calcium_label_names)
+from ccta.tissues import PlaceMap
 
 
 def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
@@ -70,12 +26,9 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     progress("heart and aorta")
     heart = segment_heart(volume, settings.segment)
     case.write_volume("heart", heart)
-    acquisition, calcium_quality = case.findings().acquisition, case.findings().calcium_quality
-    quality = assess_quality(volume, heart, acquisition)
-    if calcium_quality:  # calcium is scored on its own series
-        quality = quality.model_copy(update={"verdict": {**quality.verdict, "calcium": calcium_quality.verdict}})
+    acquisition = case.findings().acquisition
     phase = acquisition.phase_percent if acquisition else Unavailable("the phase is not known")
-    case.update_findings(heart=measure_heart(heart, volume, phase), quality=quality)
+    case.update_findings(heart=measure_heart(heart, volume, phase), quality=assess_quality(volume, heart, acquisition))
     progress("coronary arteries")
     try:
         case.write_volume("coronary", segment_coronaries(volume, heart, settings.segment))
@@ -130,8 +83,8 @@ def calcium(case: Case, settings: Settings, progress: Progress) -> None:
         regions = case.read_volume("calcium_regions").array
         scored = score_regions(image, regions, found.calcium_acquisition, found.patient, settings.calcium)
     else:
-        named = case.read_tree() if case.path("tree").exists() and case.path("image").exists() else None  # else the tree is of a scan that has gone
-        scored = score_calcium(image, found.calcium_acquisition, found.patient, settings.calcium, named)
+        guide, left_out = _guide(case, image, found.calcium_acquisition, progress)
+        scored = score_calcium(image, found.calcium_acquisition, found.patient, settings.calcium, guide, left_out)
     source = _list_source(case, found)
     made_here = [edit for edit in case.calcium_edits() if {"series_uid": edit.series_uid, "of_regions": edit.of_regions} == source]
     if len(made_here) < len(case.calcium_edits()):
@@ -141,6 +94,23 @@ def calcium(case: Case, settings: Settings, progress: Progress) -> None:
         progress(f"a correction by {edit.by} ({edit.after}) was left out: no lesion is found at its place any more")
     case.write_volume("calcium_labels", scored.labels)
     case.update_findings(calcium=listed)
+
+
+def _guide(case: Case, image: Volume, acquisition: Acquisition, progress: Progress) -> tuple[CoronaryTree | PlaceMap, str]:
+    """(the case's tree where it fits the calcium image, else what the heart network names in it; why a tree is not used)."""
+    from ccta.disease.calcium import check_scorable
+    from ccta.disease.calcium_beside import tree_beside
+    from ccta.networks.inference import predict_places
+
+    left_out = ""
+    if case.path("tree").exists() and case.path("image").exists():  # else the tree is of a scan that has gone
+        beside = tree_beside(case.read_tree(), case.read_volume("image", pixels=False), image)
+        if isinstance(beside, CoronaryTree) and len(beside):
+            return beside, ""
+        left_out = beside.reason if isinstance(beside, Unavailable) else "it has no branches"
+    check_scorable(image, acquisition)
+    progress("heart and arteries, by the network")
+    return predict_places(image), left_out
 
 
 def _list_source(case: Case, found: Findings) -> dict:
@@ -204,7 +174,7 @@ STAGES = (
         ("image",),
         ("heart", "coronary", "findings.heart", "findings.quality"),
         segment,
-        ("findings.acquisition", "findings.calcium_quality"),
+        ("findings.acquisition",),
         ("segment",),
     ),
     Stage("tree", ("image", "heart", "coronary"), ("tree", "tree_polydata", "findings.tree"), tree, (), ("tree",)),
@@ -221,7 +191,7 @@ STAGES = (
         ("calcium_image",),
         ("findings.calcium", "calcium_labels"),
         calcium,
-        ("calcium_regions", "calcium_edits", "tree", "findings.calcium_acquisition", "findings.patient"),
+        ("calcium_regions", "calcium_edits", "image", "tree", "findings.calcium_acquisition", "findings.patient"),
         ("calcium",),
     ),
     Stage(

@@ -29,7 +29,7 @@ class Stage:
 
     needs: items without which the stage cannot run. uses: items that it takes when they are there. makes: items and findings sections.
     settings: names of the settings tables that it reads. run(case, settings, progress) does the work; it raises Refusal when the image can give nothing
-    of it, and returns {item: reason} for single files that it could not make.
+    of it, and returns {item: reason} for single files that it could not make. sources(settings): digests of what it reads outside the case, by name.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Stage:
     run: Callable[[Case, Settings, Progress], dict[str, str] | None]
     uses: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    sources: Callable[[Settings], dict[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,13 @@ def select(stages: Sequence[Stage], names: Sequence[str]) -> list[Stage]:
 
 
 def is_current(case: Case, stage: Stage, settings: Settings) -> bool:
-    """True if the stage has run, from the inputs as they are now, with these settings, and its outputs are still there."""
+    """True if the stage has run, from the inputs and sources as they are now, with these settings, and its outputs are still there."""
     entry = case.record()["stages"].get(stage.name)
     if entry is None or entry["settings"] != _settings_of(stage, settings) or entry["inputs"] != _digests(case, stage.needs + stage.uses):
         return False
-    return all(case.digest(item) or not entry["outputs"].get(item) for item in stage.makes)
+    if not all(case.digest(item) or not entry["outputs"].get(item) for item in stage.makes):
+        return False
+    return stage.sources is None or stage.sources(settings) == entry.get("sources")
 
 
 def stale_stages(case: Case, stages: Sequence[Stage], settings: Settings) -> list[str]:
@@ -105,6 +108,7 @@ def _run_one(case: Case, stage: Stage, settings: Settings, progress: Progress, c
         "seconds": round(time.monotonic() - started, 2),
         "settings": _settings_of(stage, settings),
         "versions": {"ccta-workstation": importlib.metadata.version("ccta-workstation")},
+        "sources": stage.sources(settings) if stage.sources else {},
         "inputs": _digests(case, stage.needs + stage.uses),
         "outputs": {item: "" if item in absent else case.digest(item) for item in stage.makes},
     }

@@ -15,7 +15,7 @@ import typer
 
 from ccta.case import Case, atomic_path
 from ccta.cli.console import print_json, reporting, say
-from ccta.cli.stages import NAMES, pipeline
+from ccta.cli.stages import NAMES, names_of, pipeline
 from ccta.errors import BadInput
 from ccta.runner import Stage, StageResult, run_stages, select
 from ccta.settings import Settings, load_settings
@@ -58,7 +58,7 @@ def analyse(
         values = replace(values, read=replace(values.read, series_uid=series))
     if flow in (FlowModel.rom, FlowModel.three_d):
         values = replace(values, flow=replace(values.flow, model=flow.value))
-    chosen = [stage for stage in select(pipeline(source), stages.split(",")) if not (flow is FlowModel.none and stage.name == "flow")]
+    chosen = [stage for stage in select(pipeline(source), names_of(stages)) if not (flow is FlowModel.none and stage.name == "flow")]
     run_and_tell(target, chosen, values, resume, as_json)
 
 
@@ -71,7 +71,7 @@ def calcium(
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
-    """The calcium score alone, from a series without contrast."""
+    """The calcium score alone, from a series without contrast. What the case has of a CCTA stays, and its coronary tree is used."""
     if regions is not None and not regions.is_file():
         raise BadInput(f"{regions} does not exist; give the file of a reader's regions (OsiriX XML, DICOM SEG, NIfTI, NRRD or MHA)")
     target, values = open_case(source, case, settings)
@@ -79,7 +79,7 @@ def calcium(
         values = replace(values, read=replace(values.read, calcium_series_uid=series))
     if regions is not None:
         values = replace(values, read=replace(values.read, calcium_regions=str(regions)))
-    run_and_tell(target, select(pipeline(source), ["read", "calcium", "verdict", "report"]), values, resume, as_json)
+    run_and_tell(target, select(pipeline(source, ("calcium",)), ["read_calcium", "calcium", "verdict", "report"]), values, resume, as_json)
 
 
 def open_case(source: Path, root: Path, settings_file: Path | None) -> tuple[Case, Settings]:
@@ -102,9 +102,9 @@ def run_and_tell(case: Case, stages: list[Stage], settings: Settings, resume: bo
     with reporting() as start:
         results = run_stages(case, stages, settings, start, resume, shlex.join(["ccta", *sys.argv[1:]]))
     for result in results:
-        say(f"{result.name:<8} {result.status:<8} {result.seconds:6.1f} s  {result.reason}".rstrip())
+        say(f"{result.name:<12} {result.status:<8} {result.seconds:6.1f} s  {result.reason}".rstrip())
     report = case.path("report_html")
-    say(f"case     {case.root}  ({time.monotonic() - started:.0f} s)" + (f"\nreport   {report}" if report.exists() else ""))
+    say(f"case         {case.root}  ({time.monotonic() - started:.0f} s)" + (f"\nreport       {report}" if report.exists() else ""))
     if as_json:
         print_json({"case": str(case.root), "stages": [vars(result) for result in results]})
     return results

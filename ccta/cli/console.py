@@ -27,7 +27,7 @@ def reporting() -> Iterator:
     if not ERRORS.is_terminal:
         yield _plain_lines
         return
-    columns = (SpinnerColumn(), TextColumn("{task.fields[stage]:<9}"), BarColumn(20), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.fields[stage]:<12}"), BarColumn(20), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=ERRORS) as bars:
         yield lambda stage: _bar(bars, stage)
         for task in bars.task_ids:

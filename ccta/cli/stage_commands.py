@@ -7,7 +7,7 @@ import typer
 from ccta.case import Case
 from ccta.cli.analyse import CaseDirectory, Json, run_and_tell
 from ccta.cli.console import say
-from ccta.cli.stages import pipeline
+from ccta.cli.stages import AGAIN, pipeline
 from ccta.runner import select, stale_stages
 from ccta.settings import load_settings
 
@@ -37,4 +37,4 @@ def tell_stale(case: Case, settings) -> None:
     """Says which recorded stages no longer follow from the case as it is now."""
     stale = stale_stages(case, pipeline(), settings)
     if stale:
-        say(f"stale now: {', '.join(stale)}; run `ccta {stale[0] if stale[0] != 'verdict' else 'report'} {case.root}` next")
+        say(f"stale now: {', '.join(stale)}; run `{AGAIN[stale[0]]} {case.root}` next")

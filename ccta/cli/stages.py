@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from ccta import pipeline as anatomy
-from ccta.errors import BadInput
 from ccta.runner import Stage
+from ccta.study_input import KINDS, StudyInput, reading_stages
 
-NAMES = ("read", "segment", "tree", "measure", "calcium", "flow", "verdict", "report")
+NAMES = ("read", "read_calcium", "segment", "tree", "measure", "calcium", "flow", "verdict", "report")
+AGAIN = {
+    "segment": "ccta segment",
+    "tree": "ccta tree",
+    "measure": "ccta measure",
+    "calcium": "ccta calcium INPUT",
+    "flow": "ccta flow",
+    "verdict": "ccta report",
+    "report": "ccta report",
+}
+"""The command that runs a stage on the case again; the case comes last."""
 
 
-def pipeline(source: Path | None = None) -> list[Stage]:
-    """The stages in order. `source` is the study that `read` opens; without it the case's image must be there already."""
+def names_of(words: str) -> list[str]:
+    """Stage names as a user gives them, separated by commas; `read` stands for both series."""
+    names = words.split(",")
+    return [*names, "read_calcium"] if "read" in names else names
+
+
+def pipeline(source: Path | None = None, kinds: tuple[str, ...] = KINDS) -> list[Stage]:
+    """The stages in order. `source` is the study that is read, `kinds` the series of it that the command can use. Without a source nothing is read, and
+    whether the case's images are still those of the study is not asked.
+    """
     flow = Stage(
         "flow",
         needs=("tree", "contours", "surface"),
@@ -23,29 +40,12 @@ def pipeline(source: Path | None = None) -> list[Stage]:
         settings=("flow",),
     )
     stages = {stage.name: stage for stage in (*anatomy.STAGES, flow)}
-    stages["read"] = Stage(
-        "read",
-        needs=(),
-        makes=(
-            "image",
-            "calcium_image",
-            "calcium_regions",
-            "findings.patient",
-            "findings.acquisition",
-            "findings.calcium_acquisition",
-            "findings.calcium_quality",
-        ),
-        run=partial(anatomy.read_input, source) if source else _no_source,
-        settings=("read",),
-    )
-    return [stages[name] for name in NAMES]
+    if source:
+        stages |= reading_stages(StudyInput(source, kinds))
+    return [stages[name] for name in NAMES if name in stages]
 
 
 def _solve_flow(case, settings, progress):
     from cfd.case_stage import solve_case  # DOLFINx and numba load only when flow is wanted
 
     return solve_case(case, settings, progress)
-
-
-def _no_source(case, settings, progress):
-    raise BadInput(f"the study of {case.root} was not given; use `ccta analyse INPUT {case.root}`")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ccta.disease.calcium_list import totalled
-from ccta.disease.calcium_place import blood_hu, map_heart, place_judge
+from ccta.disease.calcium_place import place_judge
 from ccta.disease.calcium_restarts import restarted_scores
 from ccta.disease.calcium_scoring import AGATSTON_HU, THIN_MM, contiguous_slabs, score_lesions, slab_labels, threshold_hu
 from ccta.disease.calcium_selection import Judge, Verdict, judged_components, tree_judge
@@ -17,14 +17,11 @@ from ccta.errors import Refusal
 from ccta.findings import Acquisition, Calcium, CalciumLesion, Patient, RejectedCalcium
 from ccta.model import VESSELS, CoronaryTree, Volume
 from ccta.settings import CalciumSettings
+from ccta.tissues import PlaceMap
 
 KV_INDEPENDENT = re.compile(r"^Sa\d\d|artificial ?120", re.I)  # kernels that render calcium as at 120 kVp
 TREE_METHOD = "lesions found and assigned by their distance to the coronary tree of the CCTA"
-PLACE_METHOD = "lesions found and assigned without a CCTA, by the arteries traced in the fat about the heart, the aorta and the valves; check each lesion"
-MEAN_METHOD = (
-    "lesions found and assigned without a CCTA and without a visible ascending aorta, by the usual place of arteries in a heart of this size: "
-    "proximal LAD, LM and LCx can be confused, and so can mitral or aortic calcification beside an artery; check each lesion"
-)
+PLACE_METHOD = "lesions found and assigned without a CCTA, by the places that the heart network names; check each lesion"
 REGION_STEP = 1000
 REGIONS_METHOD = "exactly the regions that a reader drew"
 
@@ -38,17 +35,18 @@ class ScoredScan:
 
 
 def score_calcium(
-    volume: Volume, acquisition: Acquisition, patient: Patient, settings: CalciumSettings | None = None, tree: CoronaryTree | None = None
+    volume: Volume, acquisition: Acquisition, patient: Patient, settings: CalciumSettings | None, guide: CoronaryTree | PlaceMap, left_out: str = ""
 ) -> ScoredScan:
-    """Select, assign and score. volume: HU, non-contrast, k along head-foot. tree: named, in the same frame of reference, when there is a CCTA.
+    """Select, assign and score. volume: HU, non-contrast, k along head-foot.
 
-    Raises Refusal for a contrast-enhanced series, slices too thick to score, or (without a tree) when the heart is not found.
+    guide: the named tree of a CCTA beside it, or, without one, what the heart network names in this volume. left_out: why a tree is not used (`tree_beside`).
+    Raises Refusal for a contrast-enhanced series, slices too thick to score, or when the places hold no heart.
     """
     settings = settings or CalciumSettings()
     check_scorable(volume, acquisition)
     threshold, why = _threshold(acquisition, settings)
     scoring, slabs = prepared(volume)
-    judge, how = _judge(scoring, settings, tree)
+    judge, how = _judge(scoring, settings, guide, left_out)
     labels, verdicts = judged_components(scoring, threshold, judge)
     listed = np.array([False, *(not verdicts[label].reason or verdicts[label].nearby for label in sorted(verdicts))])
     rule = (threshold, f"Agatston at {why}; {slabs}; {how}", patient, settings)
@@ -72,11 +70,14 @@ def score_regions(volume: Volume, regions: np.ndarray, acquisition: Acquisition,
     return _assembled(volume, scoring, labels, verdicts, (threshold, method, patient, settings), source="reader")
 
 
-def _judge(scoring: Volume, settings: CalciumSettings, tree: CoronaryTree | None) -> tuple[Judge, str]:
-    if tree is not None and len(tree):
-        return tree_judge(tree, settings.reach_mm), TREE_METHOD
-    known = map_heart(scoring)
-    return place_judge(scoring, known, blood_hu(scoring, known.place)), PLACE_METHOD if known.seen else MEAN_METHOD
+def _judge(scoring: Volume, settings: CalciumSettings, guide: CoronaryTree | PlaceMap, left_out: str) -> tuple[Judge, str]:
+    if isinstance(guide, CoronaryTree):
+        return tree_judge(guide, settings.reach_mm), TREE_METHOD
+    said = f"; the coronary tree of the CCTA was left out: {left_out}" if left_out else ""
+    try:
+        return place_judge(scoring, guide), PLACE_METHOD + said
+    except Refusal as refusal:
+        raise Refusal(f"{refusal}{said}") from refusal
 
 
 def _assembled(volume: Volume, scoring: Volume, labels: np.ndarray, verdicts: dict[int, Verdict], rule: tuple, source: str = "automatic") -> ScoredScan:

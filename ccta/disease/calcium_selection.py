@@ -75,25 +75,25 @@ def judged_components(volume: Volume, threshold: float, judge: Judge) -> tuple[n
         spot = Spot(to_patient_mm(index, volume.affine), hu, hu - threshold + 1, size_mm3)
         verdict = judge(spot)
         if not verdict.reason:
-            verdict = metal_verdict(spot, verdict, threshold / AGATSTON_HU)
+            verdict = metal_verdict(spot, verdict, threshold / AGATSTON_HU, float(volume.spacing_mm[2]))
         lung = 0.0 if verdict.reason else surroundings(volume, spot.points_mm)[1]
         in_lung = f"in the lung (vessel or scar): {100 * lung:.0f} % of its surroundings are air"
         verdicts[label] = verdict if lung <= MAX_LUNG else Verdict(verdict.vessel, 0.0, in_lung)
     return labels, verdicts
 
 
-def metal_verdict(spot: Spot, verdict: Verdict, scale: float) -> Verdict:
+def metal_verdict(spot: Spot, verdict: Verdict, scale: float, increment_mm: float = 3.0) -> Verdict:
     """An accepted spot rejected as metal, or with a note where it is as dense as metal and as heavy calcium. scale: HU of calcium over that at 120 kVp."""
-    metal = looks_metallic(spot, scale)
+    metal = looks_metallic(spot, scale, increment_mm)
     if metal:
         return Verdict(verdict.vessel, 0.0, metal)
     return replace(verdict, note=f"possible metal ({spot.hu.max():.0f} HU): check") if spot.hu.max() >= DENSE_HU * scale else verdict
 
 
-def looks_metallic(spot: Spot, scale: float = 1.0) -> str:
-    """Why a spot is a stent or another device, '' for calcium: metal, or a straight thin tube that is bright evenly from end to end.
+def looks_metallic(spot: Spot, scale: float = 1.0, increment_mm: float = 3.0) -> str:
+    """Why a spot is a stent or another device, '' for calcium: metal, or a straight thin tube with a long stretch that is evenly bright.
 
-    Calcified plaque differs along the vessel; the struts of a stent do not. scale: HU of calcium over that at 120 kVp.
+    Calcified plaque differs along the vessel; the struts of a stent do not. scale: HU of calcium over that at 120 kVp. increment_mm: of the slices.
     """
     if spot.hu.max() >= min(METAL_HU * scale, SATURATED_HU):
         return f"stent or other metal: {spot.hu.max():.0f} HU"
@@ -101,15 +101,17 @@ def looks_metallic(spot: Spot, scale: float = 1.0) -> str:
     if spot.hu.max() < STENT_HU * scale or len(centered) < 20:
         return ""
     way = np.linalg.svd(centered, full_matrices=False)[2]
-    along = centered @ way[0]
-    low, high = np.percentile(along, [1, 99])
-    if high - low < STENT_LENGTH_MM or np.sqrt(np.mean(np.sum((centered @ way[1:].T) ** 2, axis=1))) > STENT_RADIUS_MM:
+    if np.sqrt(np.mean(np.sum((centered @ way[1:].T) ** 2, axis=1))) > STENT_RADIUS_MM:
         return ""
-    inner = (along > low + 2) & (along < high - 2)
-    bins = np.floor((along[inner] - low) / 2.0).astype(int)
-    ridge = np.array([spot.hu[inner][bins == b].max() for b in np.unique(bins)])
-    even = len(ridge) >= 5 and ridge.mean() > STENT_HU * scale and ridge.min() > 0.5 * ridge.max() and ridge.std() <= 0.2 * ridge.mean()
-    return f"stent: {high - low:.0f} mm long, evenly {ridge.mean():.0f} HU" if even else ""
+    along, width_mm = centered @ way[0], max(2.0, increment_mm)
+    bins = np.floor((along - along.min()) / width_mm).astype(int)
+    ridge = ndimage.maximum(spot.hu, bins, np.arange(bins.max() + 1))
+    runs, count = ndimage.label(ridge > max(STENT_HU * scale, 0.5 * ridge.max()))
+    for run in range(1, count + 1):
+        stretch = ridge[runs == run]
+        if len(stretch) * width_mm >= STENT_LENGTH_MM and stretch.std() <= 0.2 * stretch.mean():
+            return f"stent: {len(stretch) * width_mm:.0f} mm long, evenly {stretch.mean():.0f} HU"
+    return ""
 
 
 def surroundings(volume: Volume, spot_mm: np.ndarray) -> tuple[float, float]:

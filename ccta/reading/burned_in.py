@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ccta.errors import BadInput
 from ccta.reading.dicom_files import Image
-from ccta.reading.dicom_series import read_slice_hu
+from ccta.reading.dicom_series import read_slices_hu
 
 SCREENS = ("SCREEN SAVE", "DOSE_INFO", "DOSE INFO", "PROTOCOL")
 LETTERS_SEEN = "a line of letters is seen in its pixels"
@@ -27,7 +27,7 @@ def burned_in_reason(image: Image, look: bool) -> str:
     if not look or image.text("Modality") != "CT" or image.truncated:
         return ""
     try:
-        hu = read_slice_hu(image)
+        hu = read_slices_hu([image])[0]
     except BadInput:
         return "its pixels could not be looked at for text"
     return LETTERS_SEEN if text_lines(hu) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from ccta.errors import BadInput
 from ccta.model import Volume
 from ccta.reading.contrast import has_contrast
 from ccta.reading.dicom_files import Image
-from ccta.reading.dicom_series import along_normal_mm, read_slice_hu, slice_spacing_mm, stack_problem
+from ccta.reading.dicom_series import along_normal_mm, read_slices_hu, slice_spacing_mm, stack_problem
 from ccta.reading.headers import is_gated, kernel_of, phase_ms, phase_percent
 
 MIN_COVERAGE_MM = 60.0  # less cannot hold the coronary arteries (the heart is 100-140 mm high)
@@ -99,14 +100,25 @@ def _excluded(images: Sequence[Image], modality: str, spacing: float | None, cov
 
 
 def _contrast(images: Sequence[Image]) -> bool | None:
-    """By content; by the header where the slices cannot be decoded."""
+    """By content; by the header where no slice can be decoded."""
     middle = images[len(images) // 5 : len(images) - len(images) // 5]
-    picked = [image for image in middle[:: max(1, len(middle) // CONTRAST_SLICES)] if not image.truncated]
+    slices = _decodable([image for image in middle[:: max(1, len(middle) // CONTRAST_SLICES)] if not image.truncated])
+    if slices:
+        return has_contrast(slices, float(images[0].spacing_mm.mean()))
+    agent = images[0].text("ContrastBolusAgent").upper()
+    return None if not agent else agent not in ("NONE", "NO", "WITHOUT")
+
+
+def _decodable(images: Sequence[Image]) -> list[np.ndarray]:
+    """The slices that can be read: together, so that a file is opened once; one by one where one of them is damaged."""
     try:
-        return has_contrast([read_slice_hu(image) for image in picked], float(images[0].spacing_mm.mean()))
+        return read_slices_hu(images)
     except BadInput:
-        agent = images[0].text("ContrastBolusAgent").upper()
-        return None if not agent else agent not in ("NONE", "NO", "WITHOUT")
+        found = []
+        for image in images:
+            with contextlib.suppress(BadInput):
+                found += read_slices_hu([image])
+        return found
 
 
 def phase_text(percent: float | None, ms: float | None) -> str:
@@ -127,15 +139,15 @@ def _use(contrast: bool | None, spacing: float, phase: str, gated: bool | None) 
     return "calcium", f"calcium scoring: no contrast medium, slices every {spacing:g} mm, {gating}"
 
 
-def described_image(path: Path, volume: Volume, notes: list[str]) -> SeriesInfo:
-    """Classify a NIfTI, NRRD or MHA image by its content; it has no header that could say more."""
+def described_image(path: Path, volume: Volume, notes: list[str], uid: str) -> SeriesInfo:
+    """Classify a NIfTI, NRRD or MHA image by its content; it has no header that could say more. uid: derived from the content."""
     spacing = volume.spacing_mm
     depth = volume.array.shape[2]
     picked = range(depth // 5, depth - depth // 5, max(1, depth // CONTRAST_SLICES))
     contrast = has_contrast([volume.array[:, :, k] for k in picked], float(spacing[:2].mean()))
     kind, good_for = _use(contrast, float(max(spacing) if contrast else spacing[2]), "", None)
     return SeriesInfo(
-        kind=kind, uid=path.name, description=path.name, modality="CT", files=1, good_for="; ".join([good_for, *notes]), contrast=contrast,
+        kind=kind, uid=uid, description=path.name, modality="CT", files=1, good_for="; ".join([good_for, *notes]), contrast=contrast,
         slice_spacing_mm=float(spacing[2]), pixel_mm=float(spacing[:2].mean()), coverage_mm=float(spacing[2] * (depth - 1)), source=path, is_image_file=True,
     )  # fmt: skip
 

@@ -182,7 +182,7 @@ def _frames(file: File, header: Dataset, truncated: str) -> list[Image]:
     """One Image per frame; enhanced multi-frame objects keep geometry and rescale in functional groups (PS3.3 C.7.6.16)."""
     per_frame = _items(header, "PerFrameFunctionalGroupsSequence")
     if not per_frame:
-        return [Image(file, header, 0, *_geometry(header, header, header), *_rescale(header), truncated)]
+        return [Image(file, header, 0, *geometry_of(header, header, header), *_rescale(header), truncated)]
     shared = next(iter(_items(header, "SharedFunctionalGroupsSequence")), Dataset())
 
     def group(frame: Dataset, name: str) -> Dataset:
@@ -192,7 +192,7 @@ def _frames(file: File, header: Dataset, truncated: str) -> list[Image]:
     plain.update({e.tag: e for e in header if e.VR != "SQ"})
     images = []
     for index, frame in enumerate(per_frame):
-        geometry = _geometry(*(group(frame, name) for name in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")))
+        geometry = geometry_of(*(group(frame, name) for name in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")))
         own = _with_groups(plain, [group(frame, name) for name in FUNCTIONAL_GROUPS])
         images.append(Image(file, own, index, *geometry, *_rescale(group(frame, "PixelValueTransformationSequence")), truncated))
     return images
@@ -215,7 +215,7 @@ def _with_groups(plain: Dataset, groups: list[Dataset]) -> Dataset:
     return own
 
 
-def _geometry(position: Dataset, orientation: Dataset, measures: Dataset) -> tuple:
+def geometry_of(position: Dataset, orientation: Dataset, measures: Dataset) -> tuple:
     """(position, orientation, spacing) or Nones where one of them is absent or unusable."""
     try:
         origin = np.array(position.get("ImagePositionPatient"), float)

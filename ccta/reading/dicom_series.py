@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 from pydicom import dcmread
-from pydicom.pixels import pixel_array
+from pydicom.pixels import iter_pixels
 
 from ccta.errors import BadInput, IncompleteSeries
 from ccta.model import Volume
@@ -176,24 +177,58 @@ def read_volume(images: Sequence[Image], progress: Callable[[float], None] | Non
         raise IncompleteSeries(problem)
     rows, columns = int(images[0].header.Rows), int(images[0].header.Columns)
     stack = np.empty((len(images), rows, columns), np.int16)
-    with ThreadPoolExecutor(4) as pool:
-        for done, _ in enumerate(pool.map(lambda index: _read_into(stack, index, images[index]), range(len(images))), 1):
-            if progress:
-                progress(done / len(images))
+    _read_into(stack, images, progress)
     return Volume(stack.transpose(2, 1, 0), affine_of(images), images[0].text("FrameOfReferenceUID"))
 
 
-def _read_into(stack: np.ndarray, index: int, image: Image) -> None:
-    stack[index] = read_slice_hu(image)
+def read_slices_hu(images: Sequence[Image]) -> list[np.ndarray]:
+    """(rows, columns) int16 HU of each image: stored value x slope + intercept (PS3.3 C.11.1), padding -> air. BadInput names the faulty file."""
+    slices = [np.empty(0)] * len(images)
+    _read_into(slices, images)
+    return slices
 
 
-def read_slice_hu(image: Image) -> np.ndarray:
-    """(rows, columns) int16 HU of one image: stored value x slope + intercept (PS3.3 C.11.1), padding -> air."""
+def _read_into(slices: np.ndarray | list[np.ndarray], images: Sequence[Image], progress: Callable[[float], None] | None = None) -> None:
+    """Sets each item of `slices`. A file is opened once, whatever number of the frames are its own."""
+    by_file = defaultdict(list)
+    for index, image in enumerate(images):
+        by_file[image.file].append(index)
+
+    def read(indices: list[int]) -> int:
+        indices.sort(key=lambda index: images[index].frame)
+        for index, stored in zip(indices, _stored([images[index] for index in indices]), strict=True):
+            slices[index] = _hu(images[index], stored)
+        return len(indices)
+
+    with ThreadPoolExecutor(4) as pool:
+        done = 0
+        for count in pool.map(read, by_file.values()):
+            done += count
+            if progress:
+                progress(done / len(images))
+
+
+def _stored(images: Sequence[Image]) -> Iterator[np.ndarray]:
+    """The stored values of images of one file, ascending frames."""
+    first, frames = images[0], [image.frame for image in images]
     try:
-        with image.file.open() as stream:
-            stored = pixel_array(stream, index=image.frame) if image.frame or image.number("NumberOfFrames") else dcmread(stream).pixel_array
+        with first.file.open_whole() as stream:
+            if not first.number("NumberOfFrames") and frames == [0]:
+                yield dcmread(stream).pixel_array
+                return
+            whole = frames == list(range(int(first.number("NumberOfFrames") or 0)))
+            indices = None if whole else frames  # without them, compressed frames are found in one pass
+            with closing(iter_pixels(stream, indices=indices)) as found:
+                for _ in images:
+                    stored = next(found, None)
+                    if stored is None:
+                        raise ValueError("it holds fewer frames than its header names")
+                    yield stored
     except Exception as error:  # decoders raise whatever their library raises; the file is what the user can act on
-        raise BadInput(f"{image.file.name} cannot be decoded ({type(error).__name__}: {error}). Copy it again, or choose another series.") from error
+        raise BadInput(f"{first.file.name} cannot be decoded ({type(error).__name__}: {error}). Copy it again, or choose another series.") from error
+
+
+def _hu(image: Image, stored: np.ndarray) -> np.ndarray:
     if stored.ndim != 2:
         raise BadInput(f"{image.file.name} is a colour picture of shape {stored.shape}, not a CT slice.")
     slope, intercept = image.slope, image.intercept or 0.0

@@ -60,14 +60,14 @@ def _nrrd_or_mha(path: Path):
     import SimpleITK  # loads in half a second; ITK's own Python package needs nine and 800 MB for the same readers
 
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    data = _data_files(path)
+    on_disk = sum(file.stat().st_size for file in (path, *data_files(path)))
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
     if reader.GetNumberOfComponents() != 1:
         raise BadInput(f"{path} has {reader.GetNumberOfComponents()} values per voxel; a CT has one.")
     shape = reader.GetSize()
-    _check_size(path, shape, SimpleITK.Image([1] * max(2, min(len(shape), 3)), reader.GetPixelID()).GetSizeOfPixelComponent(), data)
+    _check_size(path, shape, SimpleITK.Image([1] * max(2, min(len(shape), 3)), reader.GetPixelID()).GetSizeOfPixelComponent(), on_disk)
     image = reader.Execute()
     array = as_int16(SimpleITK.GetArrayViewFromImage(image).T, path.name)
     if array.ndim != 3:
@@ -78,8 +78,10 @@ def _nrrd_or_mha(path: Path):
     return array, affine
 
 
-def _data_files(path: Path) -> int:
-    """Bytes of the file and of the data file that a detached header (MHD, NHDR) names. BadInput where that lies outside the header's folder."""
+def data_files(path: Path) -> list[Path]:
+    """The data files that a detached header (MHD, NHDR) names, as far as they are there. BadInput where one lies outside the header's folder."""
+    if path.suffix.lower() in (".nii", ".gz"):
+        return []
     with path.open("rb") as file:
         head = file.read(2**16).decode("latin-1")
     named = re.search(r"^(?:ElementDataFile *=|data ?file:) *(.*)$", head, re.M | re.I)
@@ -88,7 +90,7 @@ def _data_files(path: Path) -> int:
     if any(Path(one).is_absolute() or ".." in Path(one).parts for one in names):
         raise BadInput(f"{path} names a data file outside its own folder ({name[:80]}), which is not followed. Put both files into one folder.")
     beside = [path.parent / one.split()[0] for one in names if one.upper() != "LOCAL" and one.split()]
-    return path.stat().st_size + sum(one.stat().st_size for one in beside if one.is_file())
+    return [one for one in beside if one.is_file()]
 
 
 def _check_size(path: Path, shape, bytes_per_voxel: int, on_disk: int) -> None:

@@ -1,8 +1,10 @@
-"""The files of an input: those of a folder, the members of a zip archive, or one file. Nothing is unpacked to disk, so no name can lead outside."""
+"""The files of an input: those of a folder, the members of a zip archive, or one file. No member is unpacked under its name, so no name can lead outside."""
 
 from __future__ import annotations
 
 import io
+import shutil
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,11 +45,21 @@ class File:
         return _archive_of(self.path).getinfo(self.member).file_size if self.member else self.path.stat().st_size
 
     def open(self):
-        """A seekable binary stream."""
+        """A binary stream; in a large member of an archive seeking back is slow."""
         if not self.member:
             return BoundedReader(self.path)
         stream = _archive_of(self.path).open(self.member)
         return io.BytesIO(stream.read()) if self.size <= IN_MEMORY_BYTES else stream
+
+    def open_whole(self):
+        """A stream in which seeking is quick: a large member of an archive is unpacked once, into a temporary file without a name."""
+        if not self.member or self.size <= IN_MEMORY_BYTES:
+            return self.open()
+        unpacked = tempfile.TemporaryFile()  # noqa: SIM115, the caller closes it
+        with self.open() as stream:
+            shutil.copyfileobj(stream, unpacked, 2**20)
+        unpacked.seek(0)
+        return unpacked
 
     def start(self, count: int) -> bytes:
         """The first bytes, without reading the rest."""

@@ -12,22 +12,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from pydicom import dcmread
-from pydicom.pixels import pixel_array
 from scipy import ndimage
 from skimage.draw import polygon
 
-from ccta.coordinates import to_index, to_patient_mm
+from ccta.coordinates import to_index
 from ccta.errors import BadInput
 from ccta.model import VESSELS, Volume
+from ccta.reading.artery_names import artery_number
 from ccta.reading.image_files import is_image_file
+from ccta.reading.segmentations import segmented_arteries
 
 ARTERY = 1000
-NAMES = (
-    ("LM", r"left[ _-]*main|^lm(ca)?$|left[ _-]*coronary([ _-]*artery)?$|^lca$"), ("LAD", r"\blad\b|anterior[ _-]*desc|diagonal"),
-    ("LCx", r"\blc?x\b|\bcx\b|circumflex|marginal"), ("RCA", r"\brca\b|right[ _-]*coronary"),
-)  # fmt: skip
-"""Spellings of the arteries; COCA calls the left main "Left Coronary Artery"."""
 OFF_SLICE = 0.5  # of the increment: a contour farther from every slice belongs to another image
 
 
@@ -39,7 +34,7 @@ def read_regions(path: Path, image: Volume, names: Iterable[str] = VESSELS) -> V
     path = Path(path)
     if not path.is_file():
         raise BadInput(f"{path} does not exist; give the file of a reader's regions (OsiriX XML, DICOM SEG, NIfTI, NRRD or MHA)")
-    arteries = _label_image(path, image, tuple(names)) if is_image_file(path) else _seg(path, image) if _is_dicom(path) else _osirix(path, image)
+    arteries = _label_image(path, image, tuple(names)) if is_image_file(path) else segmented_arteries(path, image) if _is_dicom(path) else _osirix(path, image)
     if not arteries.any():
         raise BadInput(f"{path} holds no region inside the image; check that it was drawn on this series")
     return image.with_array(numbered(arteries))
@@ -54,14 +49,6 @@ def numbered(arteries: np.ndarray) -> np.ndarray:
             raise BadInput(f"the regions hold {count} separate pieces of {VESSELS[artery - 1]}; a reader's lesions are far fewer: give lesions, not noise")
         result[parts > 0] = ARTERY * artery + parts[parts > 0]
     return result
-
-
-def artery_number(name: str, path: Path) -> int:
-    """1-4 by the name of a region; BadInput for a name of no artery."""
-    for artery, pattern in NAMES:
-        if re.search(pattern, name.strip(), re.I):
-            return VESSELS.index(artery) + 1
-    raise BadInput(f"{path} has a region named {name!r}, which is none of LM, LAD, LCx, RCA; rename it or take it out")
 
 
 def _is_dicom(path: Path) -> bool:
@@ -101,58 +88,6 @@ def _fill(arteries: np.ndarray, index: np.ndarray, artery: int, path: Path) -> N
     i, j = polygon(index[:, 0], index[:, 1], plane.shape)
     free = plane[i, j] == 0
     plane[i[free], j[free]] = artery
-
-
-def _seg(path: Path, image: Volume) -> np.ndarray:
-    """A DICOM Segmentation: one segment per artery, frames placed by their position and orientation."""
-    try:
-        seg = dcmread(path)
-        if seg.Modality != "SEG":
-            raise BadInput(f"{path} is DICOM of modality {seg.Modality}, not a segmentation; give a SEG object")
-        frames = np.reshape(pixel_array(seg), (-1, int(seg.Rows), int(seg.Columns)))
-        names = {int(s.SegmentNumber): f"{s.get('SegmentLabel', '')}" for s in seg.SegmentSequence}
-        groups = list(seg.PerFrameFunctionalGroupsSequence)
-    except BadInput:
-        raise
-    except Exception as error:  # a damaged file and a missing decoder raise many types
-        raise BadInput(f"{path} cannot be read as a DICOM segmentation ({' '.join(str(error).split())[:150]}); export it again") from error
-    arteries = np.zeros(image.array.shape, np.uint8)
-    used = {}
-    for frame, group in zip(frames, groups, strict=True):
-        if not frame.any():
-            continue
-        number = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-        used.setdefault(number, artery_number(names[number], path))
-        _place_frame(arteries, image, frame, _frame_affine(seg, group), used[number])
-    return arteries
-
-
-def _frame_affine(seg, group) -> np.ndarray:
-    """(4, 4) (column, row, 0) -> patient mm of one frame (PS3.3 C.7.6.2.1-1); what all frames share stands in the shared groups."""
-    shared = seg.SharedFunctionalGroupsSequence[0]
-    position = np.array(group.PlanePositionSequence[0].ImagePositionPatient, float)
-    source = group if "PlaneOrientationSequence" in group else shared
-    row, column = np.array(source.PlaneOrientationSequence[0].ImageOrientationPatient, float).reshape(2, 3)
-    measures = (group if "PixelMeasuresSequence" in group else shared).PixelMeasuresSequence[0]
-    down, across = (float(x) for x in measures.PixelSpacing)
-    affine = np.eye(4)
-    affine[:3] = np.column_stack([row * across, column * down, np.cross(row, column), position])
-    return affine
-
-
-def _place_frame(arteries: np.ndarray, image: Volume, frame: np.ndarray, affine: np.ndarray, artery: int) -> None:
-    """Marks the image's voxels whose middle lies in a marked pixel of the frame, on the slice nearest to it."""
-    rows, columns = np.nonzero(frame)
-    k = float(np.mean(to_index(to_patient_mm(np.column_stack([columns, rows, 0 * rows]), affine), image.affine)[:, 2]))
-    if not -OFF_SLICE <= k <= arteries.shape[2] - 1 + OFF_SLICE:
-        raise BadInput(f"a frame of the segmentation lies {k:.0f} slices into an image of {arteries.shape[2]}; it belongs to another series")
-    plane = arteries[:, :, min(max(round(k), 0), arteries.shape[2] - 1)]
-    grid = np.stack([*np.meshgrid(*map(np.arange, plane.shape), indexing="ij"), np.full(plane.shape, k)], axis=-1)
-    pixel = np.rint(to_index(to_patient_mm(grid, image.affine), affine)[..., :2]).astype(int)
-    inside = ((pixel >= 0) & (pixel < [frame.shape[1], frame.shape[0]])).all(axis=-1)
-    marked = np.zeros(plane.shape, bool)
-    marked[inside] = frame[pixel[inside][:, 1], pixel[inside][:, 0]] > 0
-    plane[marked & (plane == 0)] = artery
 
 
 def _label_image(path: Path, image: Volume, names: tuple[str, ...]) -> np.ndarray:

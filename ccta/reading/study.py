@@ -15,6 +15,7 @@ from ccta.reading.dicom_series import grouped, read_volume
 from ccta.reading.headers import acquisition_of, patient_of
 from ccta.reading.image_files import PICTURES, is_image_file, read_image
 from ccta.reading.phases import PhaseSet, phase_sets
+from ccta.reading.provenance import content_uid
 from ccta.reading.upright import upright
 from ccta.settings import ReadSettings
 
@@ -102,7 +103,7 @@ def open_input(path: Path | str) -> Inventory:
     path = Path(path)
     if path.name.lower().endswith(PICTURES) or (path.is_file() and is_image_file(path)):
         volume, notes = read_image(path)
-        return Inventory(path, (described_image(path, volume, notes),))
+        return Inventory(path, (described_image(path, volume, notes, content_uid(path)),))
     found = scan(path)
     if found.images:
         series = [described_series(uid, images) for uid, images in grouped(found.images).items()]

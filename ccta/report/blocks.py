@@ -49,8 +49,6 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     bullets: tuple[str, ...] = ()
     refused: str = ""
-    page: bool = False
-    """Begins a new page."""
     """Why the section has no result; printed in its place."""
 
 

@@ -18,7 +18,7 @@ def calcium_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
     keys = [key for key in pictures if key.startswith("calcium_")]
     caption = "Each lesion: number, artery, Agatston score; red: what was scored. Axial, seen from the feet."
     drawn = tuple(Picture(key, caption) for key in keys)
-    return Section("Coronary calcium", _facts(calcium), _said(calcium), tables, drawn, page=bool(calcium.lesions))
+    return Section("Coronary calcium", _facts(calcium), _said(calcium), tables, drawn)
 
 
 def _facts(calcium: Calcium) -> tuple[tuple[str, str], ...]:

@@ -13,13 +13,11 @@ def clinical_section(settings: ReportSettings) -> Section:
 
 def technique_section(findings: Findings) -> Section:
     """Of both series, as far as the files say."""
-    acquisition = findings.acquisition
+    acquisition, calcium = findings.acquisition, findings.calcium_acquisition
+    own = (("Calcium series", ": ".join(x for x in (calcium.series_description, _grid(calcium)) if x)),) if calcium else ()
     if isinstance(acquisition, Unavailable):
-        return Section("Technique", refused=sentence(acquisition.reason))
-    facts = list(_acquisition_facts(acquisition))
-    if findings.calcium_acquisition:
-        facts.append(("Calcium series", _grid(findings.calcium_acquisition)))
-    return Section("Technique", tuple(facts))
+        return Section("Technique", own, refused=sentence(acquisition.reason))
+    return Section("Technique", (*_acquisition_facts(acquisition), *own))
 
 
 def _acquisition_facts(acquisition: Acquisition):
@@ -41,15 +39,15 @@ def _grid(acquisition: Acquisition) -> str:
 def quality_section(findings: Findings) -> Section:
     """Noise and contrast, and for which task the image is good enough."""
     quality = findings.quality
+    tasks = tuple((f"Good enough for {NAMES.get(task, task)}", "yes" if text == "good" else f"no: {text}") for task, text in findings.task_verdicts.items())
     if isinstance(quality, Unavailable):
-        return Section("Image quality", refused=sentence(quality.reason))
+        return Section("Image quality", tasks, refused=sentence(quality.reason))
     facts = (
         ("Aortic enhancement", shown(quality.aorta_hu, "{:.0f} HU")),
         ("Noise (SD in the aorta)", shown(quality.noise_hu, "{:.0f} HU")),
         ("Signal to noise, contrast to noise", f"{shown(quality.snr, '{:.1f}')}, {shown(quality.cnr, '{:.1f}')}"),
-        *((f"Good enough for {NAMES.get(task, task)}", "yes" if verdict == "good" else f"no: {verdict}") for task, verdict in quality.verdict.items()),
     )
-    return Section("Image quality", facts, tuple(quality.warnings))
+    return Section("Image quality", (*facts, *tasks), tuple(quality.warnings))
 
 
 def ffr_section(findings: Findings, pictures: dict[str, bytes]) -> Section:

@@ -21,7 +21,7 @@ from pydicom.datadict import tag_for_keyword
 from ccta.errors import CctaError
 from ccta.reading.deidentify import deidentify
 from ccta.reading.dicom_files import TAGS, scan
-from ccta.reading.dicom_series import read_slice_hu
+from ccta.reading.dicom_series import read_slices_hu
 from ccta.reading.study import listed, open_input, read
 from tests.ccta.dicom_makers import SeriesSpec, chest_hu, slices, write_datasets, write_enhanced
 from tests.ccta.dicom_syntaxes import SYNTAXES, UNSIGNED_ONLY, encoded
@@ -141,7 +141,7 @@ def _read_all(source: Path) -> None:
 def _read_alone(path: Path) -> None:
     images = scan(path).images if path.suffix in (".dcm", ".zip") else ()
     for image in images[:2]:
-        read_slice_hu(image)
+        read_slices_hu([image])
     if not images:
         read(open_input(path).series[0])
 

@@ -2,6 +2,7 @@
 
 import io
 import plistlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,23 +15,32 @@ from ccta.coordinates import to_patient_mm
 from ccta.model import Volume
 from ccta.phantom.calcium_truth import calcium_points_mm, lesion_of
 from ccta.phantom.cohort import calcium_patient
+from ccta.phantom.scanner import scan
 from ccta.report.calcium_cuts import lesion_cuts, pages_of
 from ccta.report.content import build
 from ccta.report.pictures import make_pictures
 from tests.ccta.dicom_makers import SeriesSpec, write_series
 from tests.ccta.reference_scorer import inside_polygon, reference_agatston
-from tests.ccta.test_calcium_selection import LAD_LINE, chest
 from tests.conftest import run_ccta
 
 SQUARE = ((-8, -8), (9, -8), (9, 9), (-8, 9))
 
 
 @pytest.fixture(scope="module")
-def volume() -> Volume:
-    """A spine of 150 HU, so that nothing looks like blood with contrast medium."""
-    made = chest([(LAD_LINE[2], 3.0, 600)])
-    back = made.array.shape[1] * 3 // 4
-    return made.with_array(np.concatenate([made.array[:, :back], np.minimum(made.array[:, back:], 150)], axis=1))
+def patient():
+    """Two calcified plaques of the LAD; aortic and mitral calcium."""
+    return calcium_patient(103)
+
+
+@pytest.fixture(scope="module")
+def volume(patient) -> Volume:
+    return scan(patient[0], replace(patient[1], shape=(264, 264, 44), pixel_mm=0.8))
+
+
+@pytest.fixture(scope="module")
+def place_mm(patient) -> np.ndarray:
+    """The middle of one true lesion."""
+    return np.array(lesion_of(patient[0], next(n for n, plaque in enumerate(patient[0].plaques) if plaque.spec.kind != "soft"), patient[1]).center_mm)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +58,9 @@ def automatic(study, tmp_path_factory) -> Case:
     return Case.open(root)
 
 
-def reader_file(volume: Volume, path, name="Left Anterior Descending Artery"):
+def reader_file(volume: Volume, place_mm, path, name="Left Anterior Descending Artery"):
     """A square about the calcium on two of its slices."""
-    i, j, k = np.rint((LAD_LINE[2] - volume.affine[:3, 3]) / volume.spacing_mm).astype(int)
+    i, j, k = np.rint((place_mm - volume.affine[:3, 3]) / volume.spacing_mm).astype(int)
     drawn, inside = [], np.zeros(volume.array.shape, bool)
     for slice_ in (k, k + 1):
         corners = [(i + a + 0.3, j + b + 0.2) for a, b in SQUARE]
@@ -72,9 +82,9 @@ def test_automatic(automatic):
     assert not automatic.path("calcium_regions").exists()
 
 
-def test_with_a_readers_regions(study, volume, tmp_path):
+def test_with_a_readers_regions(study, volume, place_mm, tmp_path):
     """Exactly the two slices that were drawn on, although the calcium has more."""
-    inside = reader_file(volume, tmp_path / "reader.xml")
+    inside = reader_file(volume, place_mm, tmp_path / "reader.xml")
     assert run_ccta("calcium", study, tmp_path / "case", "--regions", tmp_path / "reader.xml") == 0
     case = Case.open(tmp_path / "case")
     found = case.findings().calcium
@@ -85,10 +95,10 @@ def test_with_a_readers_regions(study, volume, tmp_path):
     assert again.findings().calcium.agatston > found.agatston and not again.path("calcium_regions").exists()
 
 
-def test_bad_regions_are_refused_before_anything_is_scored(study, volume, tmp_path, capsys):
+def test_bad_regions_are_refused_before_anything_is_scored(study, volume, place_mm, tmp_path, capsys):
     assert run_ccta("calcium", study, tmp_path / "case", "--regions", tmp_path / "none.xml") == 2
     assert "does not exist" in capsys.readouterr().err and not (tmp_path / "case").exists()
-    reader_file(volume, tmp_path / "reader.xml", name="Aorta")
+    reader_file(volume, place_mm, tmp_path / "reader.xml", name="Aorta")
     assert run_ccta("calcium", study, tmp_path / "case", "--regions", tmp_path / "reader.xml") == 2
     assert "'Aorta'" in capsys.readouterr().err and not (tmp_path / "case" / "findings.json").exists()
 
@@ -97,13 +107,13 @@ def test_the_report_has_a_picture_of_every_lesion_with_its_outline(automatic):
     found = automatic.findings()
     image, labels = automatic.read_volume("calcium_image"), automatic.read_volume("calcium_labels")
     cuts = lesion_cuts(image, labels, found.calcium)
-    assert len(cuts) == len(found.calcium.lesions) == 1
+    assert len(cuts) == len(found.calcium.lesions) == 2
     assert cuts[0].scored.sum() == ((labels.array == 1) & (image.array >= 130)).sum(axis=(0, 1)).max()
     rows, columns = np.nonzero(cuts[0].scored)
     assert abs(np.median(rows) - cuts[0].hu.shape[0] / 2) < 3 and abs(np.median(columns) - cuts[0].hu.shape[1] / 2) < 3
     content = build(found, make_pictures(found, calcium=cuts))
     section = next(s for s in content.sections if s.title == "Coronary calcium")
-    assert section.page and [p.key for p in section.pictures] == ["calcium_1"]
+    assert "calcium_1" in [p.key for p in section.pictures]
     assert section.tables[1].rows[0][1].text == "LAD" and dict(section.facts)["Spread of the score"].endswith("happens to lie")
     pixels = np.asarray(Image.open(io.BytesIO(content.pictures["calcium_1"])).convert("RGB")).astype(int)
     red = (pixels[..., 0] > 200) & (pixels[..., 1] < 110) & (pixels[..., 2] < 110)
@@ -163,4 +173,4 @@ def test_one_patient_has_no_agreement(capsys):
 
 def test_evaluate_is_a_command(capsys):
     assert run_ccta("evaluate", "calcium", "--help") == 0
-    assert "ccta evaluate calcium --patients 40" in capsys.readouterr().out and evaluate.FIRST_SEED == 1040
+    assert "ccta evaluate calcium --patients 40" in capsys.readouterr().out and evaluate.FIRST_SEED == 1080

@@ -1,8 +1,11 @@
-"""The shared vocabulary: trees."""
+"""The shared vocabulary: trees, and volumes turned upright."""
 
 import numpy as np
+import pytest
 
-from ccta.model import Branch, CoronaryTree
+from ccta.coordinates import to_index, to_patient_mm, upright
+from ccta.errors import Refusal
+from ccta.model import Branch, CoronaryTree, Volume
 
 
 def line(start, direction, length_mm, radius_mm, **others):
@@ -34,3 +37,14 @@ def test_total_length_is_kept_and_a_second_time_changes_nothing():
     before, after = forked(), forked().continued()
     assert abs(sum(b.length_mm for b in before) - sum(b.length_mm for b in after)) < 1e-6
     assert after.continued() is after
+
+
+def test_upright_keeps_every_voxel_in_its_place():
+    array = np.random.default_rng(0).normal(0, 1, (7, 50, 70))
+    affine = np.array([[0.0, 0.8, 0, 10], [0, 0, -0.8, 20], [-3, 0, 0, 30], [0, 0, 0, 1]])
+    straight = upright(Volume(array, affine))
+    assert (np.diag(straight.affine)[:3] > 0).all()
+    at_mm = to_patient_mm(np.array([3, 40, 60]), affine)
+    assert straight.array[tuple(np.rint(to_index(at_mm, straight.affine)).astype(int))] == array[3, 40, 60]
+    with pytest.raises(Refusal, match="obliquely"):
+        upright(Volume(np.zeros((4, 4, 4)), np.array([[1.0, 0.9, 0, 0], [0.95, 0.5, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])))

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.fileset import FileSet
-from pydicom.uid import SecondaryCaptureImageStorage, XRayRadiationDoseSRStorage, generate_uid
+from pydicom.uid import RLELossless, SecondaryCaptureImageStorage, XRayRadiationDoseSRStorage, generate_uid
 
 from ccta.errors import BadInput
 from ccta.model import Unavailable
-from ccta.reading import phases
+from ccta.reading import input_files, phases
+from ccta.reading.contrast import has_contrast
 from ccta.reading.study import listed, open_input, read
 from ccta.settings import ReadSettings
 from tests.benchmarks.reading import measured, write_study
@@ -197,6 +198,28 @@ def test_zip_of_a_medium(media, tmp_path):
     np.testing.assert_array_equal(scan.volume.array, spec.hu)
 
 
+@pytest.mark.parametrize("in_memory", [2**26, 1000], ids=["small", "large"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_enhanced_object_in_a_zip_is_unpacked_a_fixed_number_of_times(tmp_path, monkeypatch, in_memory, compressed):
+    """Twice for the header, once for a look at the contrast, once for the pixels; not once per frame."""
+    spec = SeriesSpec(chest_hu((64, 64, 66)), spacing_mm=SPACING_MM)
+    write_enhanced(tmp_path / "e.dcm", spec)
+    if compressed:
+        dataset = dcmread(tmp_path / "e.dcm")
+        dataset.compress(RLELossless)
+        dataset.save_as(tmp_path / "e.dcm")
+    with zipfile.ZipFile(tmp_path / "study.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "e.dcm", "e.dcm")
+    opened, real = [], zipfile.ZipFile.open
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda self, name, *rest, **more: opened.append(name) or real(self, name, *rest, **more))
+    monkeypatch.setattr(input_files, "IN_MEMORY_BYTES", in_memory)
+    rewound, real_seek = [], zipfile.ZipExtFile.seek
+    monkeypatch.setattr(zipfile.ZipExtFile, "seek", lambda self, to, whence=0: rewound.append(to) or real_seek(self, to, whence))
+    found = open_input(tmp_path / "study.zip").required("ccta")
+    np.testing.assert_array_equal(read(found).volume.array, spec.hu)
+    assert found.files == 66 and len(opened) == 4 and len(rewound) < 20
+
+
 @pytest.mark.parametrize("make, sentence", [
     (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(40) + b"PK\x05\x06" + bytes(18)), "holds no|is empty|no DICOM"),
     (lambda path: path.write_bytes(b"PK\x05\x06" + b"\xff" * 18), "damaged zip archive|no DICOM"),
@@ -317,3 +340,15 @@ def test_phases_inside_one_enhanced_object_are_told_apart(tmp_path):
     volumes = [volume.array for _, volume in inventory.phase_sets[0]]
     np.testing.assert_array_equal(volumes[0], spec.hu)
     np.testing.assert_array_equal(volumes[1], spec.hu + 7)
+
+
+def disc(area_mm2: float, hu: float) -> np.ndarray:
+    """A slice of 200 x 200 mm, 40 HU, with a disc of that area."""
+    rows, columns = np.mgrid[:200, :200]
+    return np.where(np.hypot(rows - 140, columns - 100) < np.sqrt(area_mm2 / np.pi), hu, 40.0)
+
+
+def test_dense_vertebrae_are_no_contrast_medium_and_an_enhanced_heart_is():
+    vertebra, heart = disc(1100, 220), disc(2800, 350)
+    assert not has_contrast([vertebra] * 12, 1.0)
+    assert has_contrast([vertebra] * 8 + [heart] * 4, 1.0) and not has_contrast([], 1.0)

@@ -8,7 +8,7 @@ from pydicom.uid import RLELossless
 from ccta.errors import BadInput
 from ccta.reading import decoders
 from ccta.reading.dicom_files import scan
-from ccta.reading.dicom_series import read_slice_hu
+from ccta.reading.dicom_series import read_slices_hu
 from tests.ccta.dicom_makers import slices, write_datasets
 from tests.ccta.dicom_syntaxes import LOSSY, LOSSY_HU, SYNTAXES, UNSIGNED_ONLY, encoded
 from tests.ccta.test_reading_dicom import ORIENTATIONS, assert_same, ramp_spec, volume_in
@@ -40,7 +40,7 @@ def test_a_stream_of_another_size_than_the_header_is_not_decoded(tmp_path, synta
     datasets[4].Rows = 11
     path = write_datasets(tmp_path, datasets[4:5])[0]
     with pytest.raises(BadInput, match=r"the compressed image has \(10, 12\) rows and columns, its header says \(11, 12\)"):
-        read_slice_hu(scan(path).images[0])
+        read_slices_hu([scan(path).images[0]])
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8", b"\xff\xd8\xff\xff\xff\xff", b"\xff\x4f\xff\x51", b"\xff\xd8" + b"\xff\xe0\x00\x00" * 9, bytes(99)])

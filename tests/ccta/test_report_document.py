@@ -10,6 +10,7 @@ from pypdf import PdfReader
 
 from ccta.errors import StorageFailed
 from ccta.findings import Findings
+from ccta.model import Unavailable
 from ccta.report.blocks import RESEARCH_USE
 from ccta.report.content import build
 from ccta.report.document import write_html, write_pdf
@@ -44,6 +45,22 @@ def test_pdf_is_a4_with_research_use_and_a_number_on_every_page(pdf):
         assert [float(x) for x in page.mediabox[2:]] == pytest.approx([595.28, 841.89], abs=0.1)
         text = page.extract_text()
         assert RESEARCH_USE in text and f"{number} / {len(pdf.pages)}" in text
+
+
+def filled(page) -> float:
+    """The share of a page's height, between its margins, down to the lowest text (each picture has its caption below it)."""
+    bottom, top = 20 * 72 / 25.4, 841.89 - 18 * 72 / 25.4
+    places = []
+    page.extract_text(visitor_text=lambda text, user, place, *_: places.append((place[4] * user[1] + place[5] * user[3] + user[5], text.strip())))
+    return (top - min(y for y, text in places if text and y > bottom)) / (top - bottom)
+
+
+@pytest.mark.parametrize("change", [{}, {"stenoses": []}, {"ffr": Unavailable("motion")}, {"calcium": Unavailable("no series")}], ids=str)
+def test_every_page_but_the_last_is_filled(change, tmp_path):
+    findings = example_findings().model_copy(update=change)
+    write_pdf(build(findings, make_pictures(findings, example_pullback() if "ffr" not in change else None)), tmp_path / "r.pdf")
+    shares = [filled(page) for page in PdfReader(tmp_path / "r.pdf").pages]
+    assert min(shares[:-1]) > 0.65 and len(shares) <= 5, shares
 
 
 def test_pdf_prints_markup_in_names_as_text(pdf):

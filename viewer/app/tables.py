@@ -59,7 +59,7 @@ def notes(findings: Findings) -> list[list[str]]:
     quality, flow = findings.quality, findings.ffr
     found = [["CAD-RADS", findings.cad_rads.because]] if findings.cad_rads else []
     found += [["Image", text] for text in (quality.warnings if quality else [])]
-    found += [["Image", f"{task}: {text}"] for task, text in (quality.verdict.items() if quality else ()) if text != "good"]
+    found += [["Image", f"{task}: {text}"] for task, text in findings.task_verdicts.items() if text != "good"]
     found += [["FFR-CT", text] for text in (flow.assumptions if flow else [])]
     return [*found, *([name, value.reason] for name, value in (("Plaque", findings.plaque), ("Tree", findings.tree)) if isinstance(value, Unavailable))]
 

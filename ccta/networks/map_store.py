@@ -1,0 +1,31 @@
+"""Chest maps kept in a folder, each made when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ccta.tissues import ChestMap
+
+
+@dataclass(frozen=True)
+class MapStore:
+    """make: seed -> ChestMap, a function of the seed alone, so that any process may make a missing one."""
+
+    folder: Path
+    make: Callable[[int], ChestMap]
+
+    def __call__(self, seed: int) -> ChestMap:
+        path = self.folder / f"{seed:05d}.npz"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            made = self.make(seed)
+            temporary = path.with_suffix(f".{os.getpid()}.npz")
+            np.savez_compressed(temporary, tissue=made.tissue, off_lumen=made.off_lumen, vessel=made.vessel)
+            temporary.replace(path)
+        with np.load(path) as kept:
+            return ChestMap(kept["tissue"], kept["off_lumen"], kept["vessel"])

@@ -1,0 +1,190 @@
+"""Training images made on the fly from chest maps: warped anatomy, drawn contrast, painted calcium, blur, slices, noise, fields of view.
+
+What is drawn is wider than what scanners and patients show, so that a real scan is one more variation (Billot et al., Med Image Anal 2023;86:102789).
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from ccta.networks.synthetic_calcium import add_calcium
+from ccta.tissues import CODE, MAP_STEP_MM, OFF_SCALE_MM, PLACES, TISSUES, ZONE_MM, ChestMap
+
+GRID_MM = 2.0
+PATCH = (64, 64, 48)
+FIELD_STEP = 12  # voxels between the nodes of the warp
+PLAIN = 0.55  # share of images without contrast
+CENTERED = 0.85  # share of patches about the heart
+OUTSIDE_HU = -1024.0
+ARTERY = CODE["artery"]
+HEART = np.array([CODE[name] for name in ("ra", "rv", "la", "lv", "myocardium")])
+
+
+def training_pair(chest: ChestMap, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(`PATCH` float32 HU, uint8 PLACES) of one warped, scanned part of a chest. A function of the map and the generator's state."""
+    matrix, offset, field = drawn_warp(chest, rng)
+    table, mixing = drawn_hu(rng)
+    place_of = np.array([PLACES.get(tissue.place, 0) for tissue in TISSUES], np.uint8)
+    image, tissue, off, place = sampled((chest.tissue, chest.off_lumen, chest.vessel), (table, place_of), (matrix, offset, field), PATCH)
+    add_texture(image, tissue, mixing, rng)
+    add_calcium(image, tissue, off, place, GRID_MM, rng)
+    image = scanned(image, rng)
+    limit_view(image, place, rng)
+    return image, place
+
+
+def drawn_warp(chest: ChestMap, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(matrix (3, 3) and offset (3,) from the patch's voxels to the map's, field (3, a, b, c) added to the latter at every `FIELD_STEP`)."""
+    turn = Rotation.from_euler("xyz", rng.normal(0, [8, 8, 12]), degrees=True).as_matrix()
+    size = np.exp(rng.normal(0, 0.08) + rng.normal(0, 0.05, 3))
+    shear = np.eye(3) + np.triu(rng.normal(0, 0.06, (3, 3)), 1)
+    matrix = turn @ shear @ np.diag(size) * (GRID_MM / MAP_STEP_MM)
+    if rng.random() < CENTERED:
+        inside = np.argwhere(np.isin(chest.tissue[::4, ::4, ::4], HEART)) * 4
+        target = inside.mean(axis=0) + rng.normal(0, [12, 12, 10]) / MAP_STEP_MM
+    else:
+        target = np.array(chest.tissue.shape) * rng.uniform(0.15, 0.85, 3)
+    offset = target - matrix @ ((np.array(PATCH) - 1) / 2)
+    nodes = [n // FIELD_STEP + 2 for n in PATCH]
+    bend = ndimage.gaussian_filter(rng.normal(0, 1, (3, *nodes)), (0, 0.6, 0.6, 0.6))
+    bend *= rng.uniform(0, 4.5) / MAP_STEP_MM / max(bend.std(), 1e-6)
+    return matrix, offset, bend
+
+
+def drawn_hu(rng) -> tuple[np.ndarray, dict[str, float]]:
+    """((T,) HU of every tissue, SD of slow variation by blood pool). Pools are drawn together: what fills them is one patient's blood."""
+    table = np.array([rng.uniform(*tissue.plain_hu) for tissue in TISSUES])
+    blood = rng.uniform(28, 58)
+    plain = rng.random() < PLAIN
+    left = rng.uniform(180, 750)
+    pool = {"left": left, "right": rng.uniform(40, 1.1 * left), "venous": rng.uniform(50, 0.9 * left), "mixed": rng.uniform(50, left)}
+    pool["pulmonary"] = rng.uniform(min(pool["right"], left), max(pool["right"], left))
+    for code, tissue in enumerate(TISSUES):
+        if tissue.blood:
+            table[code] = blood + rng.normal(0, 2) if plain else pool[tissue.blood] * np.clip(rng.normal(1, 0.07), 0.75, 1.25)
+    if plain:
+        table[CODE["myocardium"]] = blood + rng.uniform(-6, 18)
+    else:
+        table[CODE["myocardium"]] = rng.uniform(65, 170)
+        for name in ("aorta_wall", "descending_wall", "atrial_wall", "rv_wall"):
+            table[CODE[name]] += rng.uniform(0, 50)
+    table[CODE["papillary"]] = table[CODE["myocardium"]] + rng.normal(0, 5)
+    slow = 0.0 if plain else rng.uniform(0, 0.25)
+    return table.astype(np.float32), {"right": slow * pool["right"], "left": 0.15 * slow * left}
+
+
+@numba.njit(cache=True, fastmath=True)
+def sampled(chest, tables, warp, shape):
+    """chest: (tissue, off_lumen, vessel) of a ChestMap; tables: HU and place of each tissue; warp: `drawn_warp`.
+
+    (image by the partial volume of 2 x 2 x 2 sub-voxels; tissue, distance from an artery's lumen (mm) and place at the voxels' centres)."""
+    (tissue, off_lumen, vessel), (table, place_of), (matrix, offset, field) = chest, tables, warp
+    image, centre = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+    off, place = np.full(shape, 99.0, np.float32), np.zeros(shape, np.uint8)
+    size = tissue.shape
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            for k in range(shape[2]):
+                middle = _warped(matrix, offset, field, i, j, k)
+                total = 0.0
+                for s in range(9):  # the last is the centre
+                    p = np.empty(3)
+                    for a in range(3):
+                        p[a] = middle[a]
+                        if s < 8:
+                            p[a] += 0.25 * (matrix[a, 0] * (2 * (s & 1) - 1) + matrix[a, 1] * ((s & 2) - 1) + matrix[a, 2] * ((s & 4) / 2 - 1))
+                    x = min(max(int(p[0] + 0.5), 0), size[0] - 1)
+                    y = min(max(int(p[1] + 0.5), 0), size[1] - 1)
+                    z = min(max(int(p[2] + 0.5), 0), size[2] - 1)
+                    code, near = tissue[x, y, z], 99.0
+                    if vessel[x, y, z]:
+                        near = OFF_SCALE_MM * _lerp(off_lumen, p)
+                    if s < 8:
+                        total += table[ARTERY] if near < 0 else table[code]
+                        continue
+                    centre[i, j, k], off[i, j, k], place[i, j, k] = code, near, place_of[code]
+                    if near < ZONE_MM:
+                        place[i, j, k] = vessel[x, y, z]
+                image[i, j, k] = total / 8
+    return image, centre, off, place
+
+
+@numba.njit(cache=True, fastmath=True)
+def _warped(matrix, offset, field, i, j, k):
+    """(3,) place in the map of a voxel of the patch."""
+    a, b, c = i // FIELD_STEP, j // FIELD_STEP, k // FIELD_STEP
+    x, y, z = i / FIELD_STEP - a, j / FIELD_STEP - b, k / FIELD_STEP - c
+    result = np.empty(3)
+    for n in range(3):
+        moved = 0.0
+        for p in range(2):
+            for q in range(2):
+                w = (x if p else 1 - x) * (y if q else 1 - y)
+                moved += w * ((1 - z) * field[n, a + p, b + q, c] + z * field[n, a + p, b + q, c + 1])
+        result[n] = matrix[n, 0] * i + matrix[n, 1] * j + matrix[n, 2] * k + offset[n] + moved
+    return result
+
+
+@numba.njit(cache=True, fastmath=True)
+def _lerp(field, p):
+    """Trilinear value at a place inside or beside the grid."""
+    n = field.shape
+    a, b, c = min(max(int(p[0]), 0), n[0] - 2), min(max(int(p[1]), 0), n[1] - 2), min(max(int(p[2]), 0), n[2] - 2)
+    x, y, z = min(max(p[0] - a, 0.0), 1.0), min(max(p[1] - b, 0.0), 1.0), min(max(p[2] - c, 0.0), 1.0)
+    value = 0.0
+    for i in range(2):
+        for j in range(2):
+            w = (x if i else 1 - x) * (y if j else 1 - y)
+            value += w * ((1 - z) * field[a + i, b + j, c] + z * field[a + i, b + j, c + 1])
+    return value
+
+
+def add_texture(image: np.ndarray, tissue: np.ndarray, mixing: dict[str, float], rng) -> None:
+    """Slow variation of soft tissue and, in a CTA, of contrast that has not mixed, in place."""
+    coarse = rng.standard_normal([n // 4 + 2 for n in image.shape]).astype(np.float32)
+    slow = ndimage.zoom(coarse, 4, order=1)[tuple(slice(n) for n in image.shape)]
+    amplitude = np.full(len(TISSUES), rng.uniform(0, 6), np.float32)
+    for code, known in enumerate(TISSUES):
+        if known.blood in mixing:
+            amplitude[code] += mixing[known.blood]
+        elif known.name in ("lung", "marrow", "stomach", "bone"):
+            amplitude[code] += rng.uniform(0, 60)
+    image += amplitude[tissue] * slow
+
+
+def scanned(image: np.ndarray, rng) -> np.ndarray:
+    """Point spread, slices of any thickness, correlated noise: back on the same grid."""
+    blur = rng.uniform(0.1, 0.8)
+    image = ndimage.gaussian_filter(image, (blur, blur, rng.uniform(0.1, 0.6)))
+    slice_mm = float(rng.choice([0.0, 2.5, 3.0, 5.0], p=[0.45, 0.1, 0.3, 0.15]))
+    depth = image.shape[2]
+    if slice_mm:
+        image = ndimage.uniform_filter1d(image, max(1, round(slice_mm / GRID_MM + 0.25)), axis=2)
+        at = np.arange(rng.uniform(0, slice_mm / GRID_MM), depth - 1, slice_mm / GRID_MM)
+        low = np.floor(at).astype(int)
+        image = image[:, :, low] * (1 - (at - low)) + image[:, :, low + 1] * (at - low)
+    grain = rng.uniform(0, 0.9)
+    noise = ndimage.gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), (grain, grain, 0 if slice_mm else 0.5 * grain))
+    image = image + rng.uniform(1, 24) / noise.std() * noise
+    if slice_mm:
+        back = np.clip((np.arange(depth) - at[0]) / (at[1] - at[0]), 0, len(at) - 1.001)
+        low = back.astype(int)
+        image = image[:, :, low] * (1 - (back - low)) + image[:, :, low + 1] * (back - low)
+    return image.astype(np.float32)
+
+
+def limit_view(image: np.ndarray, place: np.ndarray, rng) -> None:
+    """What lies outside a field of view and outside the slices taken is not seen, in place."""
+    grid = np.meshgrid(*map(np.arange, image.shape[:2]), indexing="ij")
+    hidden = np.zeros(image.shape, bool)
+    if rng.random() < 0.4:
+        middle, radius = np.array(image.shape[:2]) / 2 + rng.normal(0, 4, 2), rng.uniform(36, 60)
+        hidden[np.hypot(grid[0] - middle[0], grid[1] - middle[1]) > radius] = True
+    if rng.random() < 0.5:
+        hidden[:, :, : rng.integers(0, 14)] = True
+        hidden[:, :, image.shape[2] - rng.integers(0, 14) :] = True
+    image[hidden] = OUTSIDE_HU
+    place[hidden] = 0

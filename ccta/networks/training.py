@@ -1,0 +1,166 @@
+"""Training of the heart network on synthesised images: resumable, logged, looked at."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy, one_hot
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, IterableDataset
+
+from ccta.errors import BadSettings
+from ccta.networks.architecture import heart_network, network_input
+from ccta.networks.pictures import draw
+from ccta.networks.synthesis import training_pair
+from ccta.tissues import PLACES, ChestMap
+
+VALIDATION = 20  # maps kept from training; the training seeds come after them
+AVERAGED = 0.995  # of the running mean of the weights, which is what is kept
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """One run. Everything that decides the weights is here."""
+
+    steps: int = 3300
+    maps: int = 240
+    batch: int = 1  # group norm does not need more, and two cores take a second for one
+    learning_rate: float = 2e-3
+    warm_up: int = 60
+    seed: int = 0
+    epoch: int = 300  # steps between validations, checkpoints and pictures
+
+
+class Pairs(IterableDataset):
+    """Endless training pairs; pair n is a function of the seed and of n alone, so that a resumed run sees what the first would have seen."""
+
+    def __init__(self, map_of: Callable[[int], ChestMap], settings: TrainingSettings, first: int):
+        self.map_of, self.settings, self.first = map_of, settings, first
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        start, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        number = self.first + start
+        while True:
+            rng = np.random.default_rng([self.settings.seed, number])
+            chest = self.map_of(VALIDATION + int(rng.integers(self.settings.maps)))
+            hu, place = training_pair(chest, rng)
+            yield network_input(hu), torch.from_numpy(place.astype(np.int64))[None]
+            number += step
+
+
+class Run:
+    """One training run in a folder: network, averaged weights, optimiser and schedule, kept at every epoch."""
+
+    def __init__(self, folder: Path, map_of: Callable[[int], ChestMap], settings: TrainingSettings):
+        """map_of: seed -> ChestMap. Goes on where `folder` stopped; raises BadSettings where it holds a run with other settings."""
+        self.folder, self.map_of, self.settings = folder, map_of, settings
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(settings.seed)
+        network = heart_network().to(self.device)
+        mean = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGED))
+        optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4, fused=True)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate)
+        self.parts = {"network": network, "mean": mean, "optimiser": optimiser, "schedule": schedule}
+        self.step = self._resumed()
+
+    def _rate(self, step: int) -> float:
+        """Linear warm-up, then half a cosine down to 0."""
+        return min((step + 1) / self.settings.warm_up, 0.5 * (1 + math.cos(math.pi * min(step / self.settings.steps, 1))))
+
+    def to_the_end(self, progress, workers: int = 0) -> dict[str, float]:
+        """Trains; returns the validation's Dice by place. progress(message, share) is told of every epoch."""
+        settings, losses, started, dice = self.settings, [], time.monotonic(), {}
+        pairs = Pairs(self.map_of, settings, self.step * settings.batch)
+        for image, place in DataLoader(pairs, batch_size=settings.batch, num_workers=workers, prefetch_factor=4 if workers else None):
+            if self.step >= settings.steps:
+                break
+            losses.append(self._one(image, place))
+            if self.step % settings.epoch == 0 or self.step == settings.steps:
+                dice = validated(self.parts["mean"].module, self.map_of, self.device, self.folder / f"epoch_{self.step:06d}.png")
+                self._log(float(np.mean(losses)), dice, time.monotonic() - started)
+                self._kept()
+                said = f"step {self.step}: loss {np.mean(losses):.3f}, validation Dice {np.nanmean(list(dice.values())):.3f}"
+                progress(said, self.step / settings.steps)
+                losses = []
+        return dice or validated(self.parts["mean"].module, self.map_of, self.device)
+
+    def _one(self, image: torch.Tensor, place: torch.Tensor) -> float:
+        """One step; the loss."""
+        network, mean, optimiser, schedule = self.parts.values()
+        loss = loss_of(network(image.to(self.device, memory_format=torch.channels_last_3d)), place.to(self.device))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        schedule.step()
+        mean.update_parameters(network)
+        self.step += 1
+        return float(loss.detach())
+
+    def _resumed(self) -> int:
+        """Steps already done in the folder, whose state is loaded."""
+        path = self.folder / "checkpoint.pt"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            return 0
+        kept = torch.load(path, map_location=self.device, weights_only=True)
+        if kept["settings"] != asdict(self.settings):
+            raise BadSettings(f"{self.folder} holds a run with other settings ({kept['settings']}); choose another folder")
+        for name, part in self.parts.items():
+            part.load_state_dict(kept[name])
+        return kept["step"]
+
+    def _kept(self) -> None:
+        """Checkpoint and averaged weights, each under a temporary name first."""
+        everything = {name: part.state_dict() for name, part in self.parts.items()} | {"step": self.step, "settings": asdict(self.settings)}
+        for name, content in (("checkpoint.pt", everything), ("weights.pt", self.parts["mean"].module.state_dict())):
+            torch.save(content, self.folder / f"{name}.tmp")
+            (self.folder / f"{name}.tmp").replace(self.folder / name)
+
+    def _log(self, loss: float, dice: dict[str, float], seconds: float) -> None:
+        path = self.folder / "log.csv"
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["step", "loss", "seconds", *dice])
+            writer.writerow([self.step, f"{loss:.4f}", f"{seconds:.0f}", *(f"{value:.4f}" for value in dice.values())])
+
+
+def loss_of(logits: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy plus 1 - the mean Dice of the places that the batch holds. logits (B, C, ...), place (B, 1, ...) int64.
+
+    A place that is absent has no Dice: with it, small batches would teach the network to forget rare places.
+    """
+    probability = logits.softmax(dim=1)
+    truth = one_hot(place[:, 0], logits.shape[1]).movedim(-1, 1).to(probability.dtype)
+    axes = (0, *range(2, logits.ndim))
+    true, both, named = truth.sum(axes)[1:], (probability * truth).sum(axes)[1:], probability.sum(axes)[1:]
+    present = true > 0
+    dice = 2 * both[present] / (true + named)[present] if present.any() else torch.ones(1)
+    return cross_entropy(logits, place[:, 0]) + 1 - dice.mean()
+
+
+@torch.no_grad()
+def validated(network: torch.nn.Module, map_of: Callable[[int], ChestMap], device, picture: Path | None = None) -> dict[str, float]:
+    """Dice by place over pairs of the maps that no training sees; the first few are drawn into `picture`."""
+    network.eval()
+    both, sums, rows = np.zeros(max(PLACES.values()) + 1), np.zeros(max(PLACES.values()) + 1), []
+    for seed in range(VALIDATION):
+        hu, place = training_pair(map_of(seed), np.random.default_rng([4002, seed]))
+        found = network(network_input(hu)[None].to(device))[0].argmax(0).cpu().numpy()
+        both += np.bincount(place[found == place], minlength=len(both))
+        sums += np.bincount(place.ravel(), minlength=len(both)) + np.bincount(found.ravel(), minlength=len(both))
+        rows.append((hu, place, found))
+    network.train()
+    if picture:
+        draw(rows[:4], picture)
+    return {name: float(2 * both[code] / sums[code]) if sums[code] else float("nan") for name, code in PLACES.items()}

@@ -1,0 +1,117 @@
+"""The heart network: training that goes on where it stopped, weights that are checked, and what the shipped ones name in chests they have not seen."""
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from ccta.coordinates import resampled_like
+from ccta.errors import BadInput, BadSettings
+from ccta.model import HEART_LABELS, Volume
+from ccta.networks.architecture import heart_network
+from ccta.networks.inference import predict_places
+from ccta.networks.published import SHIPPED, loaded, publish
+from ccta.networks.training import Run, TrainingSettings, validated
+from ccta.phantom.chest_map import chest_map
+from ccta.phantom.patient import make_patient
+from ccta.phantom.scanner import ScannerSpec, scan
+from ccta.reading.study import open_input, read
+from ccta.tissues import PLACES
+
+SMALL = TrainingSettings(steps=4, maps=1, warm_up=1, epoch=2)
+
+
+@pytest.fixture(scope="module")
+def chest():
+    return chest_map(1)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr("ccta.networks.training.VALIDATION", 1)
+
+
+def told(message: str, share: float | None = None) -> None:
+    """A reporter that keeps silent."""
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path, chest, few):
+    whole, parts = (Run(tmp_path / name, lambda seed: chest, SMALL) for name in ("whole", "parts"))
+    whole.to_the_end(told, workers=0)
+
+    def stop(message, share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        parts.to_the_end(stop, workers=0)
+    again = Run(tmp_path / "parts", lambda seed: chest, SMALL)
+    assert again.step == 2
+    again.to_the_end(told, workers=0)
+    one, other = (torch.load(tmp_path / name / "weights.pt", weights_only=True) for name in ("whole", "parts"))
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-5)
+    assert len((tmp_path / "parts" / "log.csv").read_text().splitlines()) == 3 and (tmp_path / "parts" / "epoch_000004.png").exists()
+    with pytest.raises(BadSettings, match="other settings"):
+        Run(tmp_path / "parts", lambda seed: chest, TrainingSettings(steps=5))
+
+
+def test_weights_are_what_their_card_says_or_refused(tmp_path):
+    torch.save(heart_network().state_dict(), tmp_path / "weights.pt")
+    path = publish(tmp_path / "weights.pt", tmp_path, SMALL, 0.1, {"lv": 0.9})
+    assert json.loads(path.with_suffix(".json").read_text())["dice_on_synthesised_images"] == {"lv": 0.9}
+    assert loaded(path).training is False and path.stat().st_size < 16 * 2**20
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match="damaged or changed"):
+        loaded(path)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(BadInput, match="missing"):
+        loaded(path)
+
+
+def test_the_shipped_card_is_complete():
+    card = json.loads(SHIPPED.with_suffix(".json").read_text())
+    assert {"licence", "command", "settings", "data", "hours", "hardware", "dice_on_synthesised_images", "sha256"} <= set(card)
+    assert SHIPPED.stat().st_size <= 16 * 10**6
+
+
+def test_the_shipped_network_names_chests_it_has_not_seen(monkeypatch):
+    monkeypatch.setattr("ccta.networks.training.VALIDATION", 4)
+    dice = validated(loaded(), chest_map, "cpu")
+    assert min(dice[name] for name in HEART_LABELS) > 0.75 and min(dice[name] for name in ("LAD", "LCx", "RCA")) > 0.45
+
+
+@pytest.mark.parametrize("contrast", [True, False])
+def test_a_phantom_of_the_scanner_is_named_in_any_orientation(contrast):
+    """The plain generator's scanner, which training does not use; stored feet first and prone the places are the same."""
+    spec = ScannerSpec(shape=(110, 110, 46), pixel_mm=2.0, increment_mm=3.0, contrast=contrast, sub_mm=1.0, fwhm_mm=2.0, fwhm_z_mm=3.0, noise_hu=8.0)
+    patient = make_patient(31)
+    image, true = scan(patient, spec), patient.heart_labels(spec.affine, spec.shape).array
+    places = predict_places(image)
+    found = resampled_like(Volume(places.label, places.affine), image, order=0).array
+    for name in ("lv", "myocardium", "rv", "la", "ra"):
+        one, other = true == HEART_LABELS[name], found == PLACES[name]
+        assert 2 * (one & other).sum() / (one.sum() + other.sum()) > 0.75, name
+    affine = image.affine.copy()
+    affine[:3, 3] += affine[:3, 1] * (image.array.shape[1] - 1) + affine[:3, 2] * (image.array.shape[2] - 1)
+    affine[:3, 1:3] *= -1
+    turned = predict_places(Volume(image.array[:, ::-1, ::-1], affine))
+    assert (turned.label == places.label).mean() > 0.999
+
+
+def test_the_heart_of_a_real_scan(real_data):
+    """Another program's mask of the whole heart, on its own grid."""
+    volume = read(open_input(real_data / "patient_cta" / "ct_cropped.nii.gz").required("ccta")).volume
+    mask = read_label(real_data / "patient_cta" / "heart.nii.gz")
+    places = predict_places(volume)
+    inside = np.isin(places.label, [code for name, code in PLACES.items() if name not in ("aorta", "descending_aorta", "pulmonary_artery")])
+    true = resampled_like(mask, Volume(inside, places.affine), order=0).array > 0
+    assert 2 * (inside & true).sum() / (inside.sum() + true.sum()) > 0.8
+
+
+def read_label(path) -> Volume:
+    image = nibabel.load(path)
+    return Volume(np.asarray(image.dataobj), np.diag([-1.0, -1, 1, 1]) @ image.affine)
