@@ -20,7 +20,7 @@ MIN_HEART_ML = 150.0  # an adult heart with its blood holds 500-1000
 NOISE_LISTED_MM = 10.0  # as near an artery, what looks like noise is listed: a reader would score it if it is calcium
 NOISE_SD, NOISE_MM3 = 5.0, 8.0  # a million voxels of a heart reach 5 SD; noise makes no larger spots
 BLOOD = [PLACES[name] for name in ("lv", "rv", "la", "ra", "aorta", "pulmonary_artery")]
-PRIOR = np.ones(max(PLACES.values()) + 1)
+PRIOR = np.ones(max(PLACES.values()) + 1, np.float32)
 PRIOR[PLACES["heart"]] = FAT_PRIOR
 PRIOR[[PLACES[name] for name in ("myocardium", "rv", "ra", "pulmonary_artery")]] = CHAMBER_PRIOR
 HEART = [code for name, code in PLACES.items() if name != "descending_aorta"]
@@ -33,9 +33,9 @@ WHAT = {
 
 
 def place_judge(volume: Volume, places: PlaceMap) -> Judge:
-    """Accepts what lies, on the average of its voxels, more likely in an artery's place than elsewhere, and gives it to the likeliest artery.
+    """Accepts a spot whose voxels lie on average in an artery's place with a probability of at least `LEAST`, and gives it to the likeliest artery.
 
-    The probability is the network's for the place, times how much rarer calcium is in the fat. Raises Refusal where the places hold no heart.
+    The probability is the network's for the place times how often calcium occurs there (`PRIOR`). Raises Refusal where the places hold no heart.
     """
     label, step_mm = places.label, float(np.linalg.norm(places.affine[:3, 0]))
     check_heart(label, step_mm)
