@@ -30,7 +30,7 @@ def publish(weights: Path, folder: Path, settings: TrainingSettings, hours: floa
         "made": datetime.now(UTC).date().isoformat(),
         "command": f"ccta train OUT --steps {settings.steps} --seed {settings.seed}",
         "settings": asdict(settings),
-        "data": "synthesised from phantom anatomy alone (ccta.phantom.chest_map, ccta.networks.synthesis); no patient's image",
+        "data": "synthesised from anatomy that the package makes (chest maps, synthesis); no patient's image",
         "hours": round(hours, 2),
         "hardware": f"{torch.get_num_threads()} threads of {platform.machine()}" if not torch.cuda.is_available() else torch.cuda.get_device_name(),
         "dice_on_synthesised_images": {name: round(value, 3) for name, value in dice.items()},
