@@ -18,7 +18,7 @@ BONE_MM3 = 5000.0  # the heaviest single coronary calcifications reach 1000-2000
 NEARBY_MM = 20.0  # rejected spots farther from the arteries are bone or lung and are counted, not listed
 OSTIUM_MM = 2.0  # beyond an ostium's rim by more than this, a spot belongs to the aortic wall or valve
 SHELL_MM = 6.0  # the surroundings of a spot: epicardial fat, blood or lung
-FAT_HU, LUNG_HU = -30.0, -250.0  # upper limits
+LUNG_HU = -250.0  # upper limit
 MAX_LUNG = 0.6  # an artery on the surface of the heart has lung on one side at most
 DENSE_HU, METAL_HU = 1600.0, 2500.0  # at 120 kVp: some heavy calcium exceeds the first, none the second in slices of 3 mm
 SATURATED_HU = 3050.0  # where 12-bit images end
@@ -76,7 +76,7 @@ def judged_components(volume: Volume, threshold: float, judge: Judge) -> tuple[n
         verdict = judge(spot)
         if not verdict.reason:
             verdict = metal_verdict(spot, verdict, threshold / AGATSTON_HU, float(volume.spacing_mm[2]))
-        lung = 0.0 if verdict.reason else surroundings(volume, spot.points_mm)[1]
+        lung = 0.0 if verdict.reason else lung_share(volume, spot.points_mm)
         in_lung = f"in the lung (vessel or scar): {100 * lung:.0f} % of its surroundings are air"
         verdicts[label] = verdict if lung <= MAX_LUNG else Verdict(verdict.vessel, 0.0, in_lung)
     return labels, verdicts
@@ -114,16 +114,15 @@ def looks_metallic(spot: Spot, scale: float = 1.0, increment_mm: float = 3.0) ->
     return ""
 
 
-def surroundings(volume: Volume, spot_mm: np.ndarray) -> tuple[float, float]:
-    """(share of fat among the tissue, share of lung) within `SHELL_MM` of the spot's outline, on a 1.5-mm grid."""
+def lung_share(volume: Volume, spot_mm: np.ndarray) -> float:
+    """Share of air within `SHELL_MM` of the spot's outline, on a 1.5-mm grid."""
     center = spot_mm.mean(axis=0)
     radius = float(np.linalg.norm(spot_mm - center, axis=1).max()) + SHELL_MM
     axis = np.arange(-radius, radius + 0.1, 1.5)
     grid = center + np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     near = cKDTree(spot_mm).query(grid)[0]
     hu = sample(volume, grid[(near > 1.5) & (near < SHELL_MM)])
-    tissue = hu[(hu > LUNG_HU) & (hu < 130)]
-    return float((tissue < FAT_HU).mean()) if len(tissue) else 0.0, float((hu <= LUNG_HU).mean()) if len(hu) else 0.0
+    return float((hu <= LUNG_HU).mean()) if len(hu) else 0.0
 
 
 def tree_judge(tree: CoronaryTree, reach_mm: float) -> Judge:

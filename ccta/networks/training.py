@@ -45,15 +45,13 @@ class Pairs(IterableDataset):
         self.map_of, self.settings, self.first = map_of, settings, first
 
     def __iter__(self):
-        worker = torch.utils.data.get_worker_info()
-        start, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        number = self.first + start
+        number = self.first
         while True:
             rng = np.random.default_rng([self.settings.seed, number])
             chest = self.map_of(VALIDATION + int(rng.integers(self.settings.maps)))
             hu, place = training_pair(chest, rng)
             yield network_input(hu), torch.from_numpy(place.astype(np.int64))[None]
-            number += step
+            number += 1
 
 
 class Run:
@@ -75,21 +73,21 @@ class Run:
         """Linear warm-up, then half a cosine down to 0."""
         return min((step + 1) / self.settings.warm_up, 0.5 * (1 + math.cos(math.pi * min(step / self.settings.steps, 1))))
 
-    def to_the_end(self, progress, workers: int = 0) -> dict[str, float]:
+    def to_the_end(self, progress) -> dict[str, float]:
         """Trains; returns the validation's Dice by place. progress(message, share) is told of every epoch.
 
         Meanwhile numbers below 1e-38 are zero in this thread: with them a step takes nine times as long. Meshing relies on them, so that they come back.
         """
         torch.set_flush_denormal(True)
         try:
-            return self._trained(progress, workers)
+            return self._trained(progress)
         finally:
             torch.set_flush_denormal(False)
 
-    def _trained(self, progress, workers: int) -> dict[str, float]:
+    def _trained(self, progress) -> dict[str, float]:
         settings, losses, started, dice = self.settings, [], time.monotonic(), {}
         pairs = Pairs(self.map_of, settings, self.step * settings.batch)
-        for image, place in DataLoader(pairs, batch_size=settings.batch, num_workers=workers, prefetch_factor=4 if workers else None):
+        for image, place in DataLoader(pairs, batch_size=settings.batch):
             if self.step >= settings.steps:
                 break
             losses.append(self._one(image, place))

@@ -39,16 +39,16 @@ def told(message: str, share: float | None = None) -> None:
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path, chest, few):
     whole, parts = (Run(tmp_path / name, lambda seed: chest, SMALL) for name in ("whole", "parts"))
-    whole.to_the_end(told, workers=0)
+    whole.to_the_end(told)
 
     def stop(message, share):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        parts.to_the_end(stop, workers=0)
+        parts.to_the_end(stop)
     again = Run(tmp_path / "parts", lambda seed: chest, SMALL)
     assert again.step == 2
-    again.to_the_end(told, workers=0)
+    again.to_the_end(told)
     one, other = (torch.load(tmp_path / name / "weights.pt", weights_only=True) for name in ("whole", "parts"))
     for name, value in one.items():
         torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-5)
