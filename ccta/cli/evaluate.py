@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -143,14 +145,10 @@ def _row(figure: str, value: float, shown: str, goal: float, goal_shown: str = "
 
 
 def dicom_to_score_s(seed: int) -> float:
-    """Wall time of reading and scoring a series of `SLICES` slices of 512 x 512 in this process."""
-    from ccta.case import Case
-    from ccta.cli.stages import pipeline
+    """Wall time of a new process that reads and scores a series of `SLICES` slices of 512 x 512, from its start to its end."""
     from ccta.phantom.cohort import calcium_patient
     from ccta.phantom.scanner import CALCIUM_SERIES, scan
     from ccta.phantom.study import header, write_series
-    from ccta.runner import run_stages, select
-    from ccta.settings import Settings
 
     patient = calcium_patient(seed)[0]
     series = replace(CALCIUM_SERIES, shape=(512, 512, SLICES))
@@ -158,6 +156,18 @@ def dicom_to_score_s(seed: int) -> float:
         folder = Path(name)
         write_series(folder / "study" / "calcium", scan(patient, series), header(patient, series, "Calcium score", 1))
         started = time.monotonic()
-        stages = select(pipeline(folder / "study", ("calcium",)), ["read_calcium", "calcium"])
-        run_stages(Case.create(folder / "case"), stages, Settings(), lambda stage: lambda message, share=None: None)
+        subprocess.run(
+            [sys.executable, "-c", "import sys; from ccta.cli.evaluate import score; score(*sys.argv[1:])", folder / "study", folder / "case"], check=True
+        )
         return time.monotonic() - started
+
+
+def score(study: str, case: str) -> None:
+    """Reads and scores a study into a new case, without a report."""
+    from ccta.case import Case
+    from ccta.cli.stages import pipeline
+    from ccta.runner import run_stages, select
+    from ccta.settings import Settings
+
+    stages = select(pipeline(Path(study), ("calcium",)), ["read_calcium", "calcium"])
+    run_stages(Case.create(Path(case)), stages, Settings(), lambda stage: lambda message, share=None: None)

@@ -24,7 +24,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Decides every image.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Trains the network of heart, great vessels and arteries on synthesised CT; leaves OUT/heart.pt with its card, log.csv and a picture per epoch."""
+    """Trains the network of heart, great vessels and arteries on synthesised CT; leaves OUT/heart.onnx with its card, log.csv and a picture per epoch."""
     from ccta.networks.map_store import MapStore
     from ccta.networks.published import publish
     from ccta.networks.training import Run, TrainingSettings

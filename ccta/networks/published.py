@@ -1,29 +1,33 @@
-"""Weights as they are shipped: half precision, with a card that says how they were made and how they measure, and a hash that is checked."""
+"""Weights as they are shipped, from training: an ONNX file in half precision, and a card that says how they were made and how they measure."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 
 from ccta.errors import BadInput
 from ccta.networks.architecture import heart_network
+from ccta.networks.shipped import HEART, checked
 from ccta.networks.training import TrainingSettings
-
-SHIPPED = Path(__file__).parent / "weights" / "heart.pt"
+from ccta.networks.windows import PATCH
 
 
 def publish(weights: Path, folder: Path, settings: TrainingSettings, hours: float, dice: dict[str, float]) -> Path:
-    """Writes heart.pt and its card heart.json into `folder`; returns the former."""
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    halved = {value.data_ptr(): value.half() for value in state.values()}  # the network lists some layers twice; they are kept once
-    path = folder / SHIPPED.name
-    torch.save({name: halved[value.data_ptr()] for name, value in state.items()}, path)
+    """Writes heart.onnx and its card heart.json into `folder`; returns the former. weights: state of `heart_network`."""
+    network = heart_network()
+    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    path = folder / HEART.name
+    export(network, path)
     card = {
         "name": "heart and coronary places in CT, with and without contrast",
         "licence": "Apache-2.0",
@@ -40,13 +44,32 @@ def publish(weights: Path, folder: Path, settings: TrainingSettings, hours: floa
     return path
 
 
-def loaded(path: Path = SHIPPED) -> torch.nn.Module:
-    """The network with published weights, ready to predict. Raises BadInput where the file is not the one that its card describes; runs nothing it may hold."""
-    card = path.with_suffix(".json")
-    if not path.exists() or not card.exists():
-        raise BadInput(f"the weights {path} with their card {card.name} are missing; install the package again, or make them with `ccta train`")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != json.loads(card.read_text())["sha256"]:
-        raise BadInput(f"the weights {path} are not those that {card.name} describes: the file was damaged or changed; install the package again")
+def export(network: torch.nn.Module, path: Path) -> None:
+    """Writes a network as ONNX, its weights in half precision: image (B, 2, ni, nj, nk) -> logits (B, C, ni, nj, nk), for any B and `PATCH`."""
+    network = network.to("cpu", memory_format=torch.contiguous_format).float().eval()
+    content = io.BytesIO()
+    names = {"input_names": ["image"], "output_names": ["logits"], "dynamic_axes": {"image": {0: "batch"}, "logits": {0: "batch"}}}
+    # the older exporter: the newer one folds the norms' weights into new names, so that training could not go on from the file
+    torch.onnx.export(network, (torch.zeros(2, 2, *PATCH),), content, **names, dynamo=False, do_constant_folding=False)
+    model = onnx.load_from_string(content.getvalue())
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}.half"))
+            model.graph.node.insert(0, onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def trainable(path: Path = HEART) -> torch.nn.Module:
+    """`heart_network` with published weights, for training on. Raises as `checked`, and BadInput where they are another network's."""
+    given = {
+        tensor.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
+        for tensor in onnx.load_from_string(checked(path)).graph.initializer
+    }
     network = heart_network()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return network.float().eval()
+    parameters = dict(network.named_parameters(remove_duplicate=False))  # some layers go by two names, of which the file has one
+    if any(name not in parameters or parameters[name].shape != value.shape for name, value in given.items()):
+        raise BadInput(f"the weights {path} are of another network than this version trains; train anew, or take the version that made them")
+    network.load_state_dict(given, strict=False)
+    return network

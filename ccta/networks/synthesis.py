@@ -11,10 +11,9 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from ccta.networks.synthetic_calcium import add_calcium
+from ccta.networks.windows import GRID_MM, PATCH
 from ccta.tissues import CODE, MAP_STEP_MM, OFF_SCALE_MM, PLACES, TISSUES, ZONE_MM, ChestMap
 
-GRID_MM = 2.0
-PATCH = (64, 64, 48)
 FIELD_STEP = 12  # voxels between the nodes of the warp
 PLAIN = 0.55  # share of images without contrast
 CENTERED = 0.85  # share of patches about the heart

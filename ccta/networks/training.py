@@ -16,9 +16,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset
 
 from ccta.errors import BadSettings
-from ccta.networks.architecture import heart_network, network_input
+from ccta.networks.architecture import heart_network
 from ccta.networks.pictures import draw
 from ccta.networks.synthesis import training_pair
+from ccta.networks.windows import Network, network_input
 from ccta.tissues import PLACES, ChestMap
 
 VALIDATION = 20  # maps kept from training; the training seeds come after them
@@ -50,7 +51,7 @@ class Pairs(IterableDataset):
             rng = np.random.default_rng([self.settings.seed, number])
             chest = self.map_of(VALIDATION + int(rng.integers(self.settings.maps)))
             hu, place = training_pair(chest, rng)
-            yield network_input(hu), torch.from_numpy(place.astype(np.int64))[None]
+            yield torch.from_numpy(network_input(hu)), torch.from_numpy(place.astype(np.int64))[None]
             number += 1
 
 
@@ -92,13 +93,18 @@ class Run:
                 break
             losses.append(self._one(image, place))
             if self.step % settings.epoch == 0 or self.step == settings.steps:
-                dice = validated(self.parts["mean"].module, self.map_of, self.device, self.folder / f"epoch_{self.step:06d}.png")
+                dice = validated(self._predicted, self.map_of, self.folder / f"epoch_{self.step:06d}.png")
                 self._log(float(np.mean(losses)), dice, time.monotonic() - started)
                 self._kept()
                 said = f"step {self.step}: loss {np.mean(losses):.3f}, validation Dice {np.nanmean(list(dice.values())):.3f}"
                 progress(said, self.step / settings.steps)
                 losses = []
-        return dice or validated(self.parts["mean"].module, self.map_of, self.device)
+        return dice or validated(self._predicted, self.map_of)
+
+    @torch.no_grad()
+    def _predicted(self, image: np.ndarray) -> np.ndarray:
+        """Logits by the averaged weights."""
+        return self.parts["mean"].module.eval()(torch.from_numpy(image).to(self.device)).cpu().numpy()
 
     def _one(self, image: torch.Tensor, place: torch.Tensor) -> float:
         """One step; the loss."""
@@ -157,18 +163,15 @@ def loss_of(logits: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     return cross_entropy(logits, place[:, 0]) + 1 - dice.mean()
 
 
-@torch.no_grad()
-def validated(network: torch.nn.Module, map_of: Callable[[int], ChestMap], device, picture: Path | None = None) -> dict[str, float]:
+def validated(network: Network, map_of: Callable[[int], ChestMap], picture: Path | None = None) -> dict[str, float]:
     """Dice by place over pairs of the maps that no training sees; the first few are drawn into `picture`."""
-    network.eval()
     both, sums, rows = np.zeros(max(PLACES.values()) + 1), np.zeros(max(PLACES.values()) + 1), []
     for seed in range(VALIDATION):
         hu, place = training_pair(map_of(seed), np.random.default_rng([4002, seed]))
-        found = network(network_input(hu)[None].to(device))[0].argmax(0).cpu().numpy()
+        found = network(network_input(hu)[None])[0].argmax(axis=0)
         both += np.bincount(place[found == place], minlength=len(both))
         sums += np.bincount(place.ravel(), minlength=len(both)) + np.bincount(found.ravel(), minlength=len(both))
         rows.append((hu, place, found))
-    network.train()
     if picture:
         draw(rows[:4], picture)
     return {name: float(2 * both[code] / sums[code]) if sums[code] else float("nan") for name, code in PLACES.items()}

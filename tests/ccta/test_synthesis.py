@@ -6,8 +6,9 @@ import pytest
 from ccta.coordinates import to_index, to_patient_mm
 from ccta.model import SEGMENTS, VESSELS
 from ccta.networks.map_store import MapStore
-from ccta.networks.synthesis import FIELD_STEP, PATCH, limit_view, sampled, scanned, training_pair
+from ccta.networks.synthesis import FIELD_STEP, limit_view, sampled, scanned, training_pair
 from ccta.networks.synthetic_calcium import add_calcium
+from ccta.networks.windows import PATCH
 from ccta.phantom.chest_map import HALF_MM, MIDDLE_MM, chest_map, wide_patient
 from ccta.phantom.heart import at
 from ccta.tissues import CODE, MAP_STEP_MM, OFF_SCALE_MM, PLACES, TISSUES
