@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
 
@@ -41,6 +40,8 @@ def matched(found_mm: Sequence[np.ndarray], true_mm: Sequence[np.ndarray], reach
 
     One found lesion for one true lesion: as many pairs as there can be whose nearest points lie within `reach_mm`, of these the closest on average.
     """
+    from scipy.optimize import linear_sum_assignment  # half a second to load, which every command would pay
+
     nearest, mean = np.full((len(found_mm), len(true_mm)), np.inf), np.zeros((len(found_mm), len(true_mm)))
     for column, points in enumerate(true_mm):
         tree = cKDTree(points)

@@ -1,18 +1,28 @@
-"""Trees, contours and surfaces as VTP files that ParaView, Slicer and VMTK open. Together with the viewer's scenes the home of vtk."""
+"""Trees, contours and surfaces as VTP files that ParaView, Slicer and VMTK open. Together with the viewer's scenes the home of vtk.
+
+vtk is loaded by the function that needs it: every command knows the Case, few write one of these files.
+"""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyvista as pv
 
 from ccta.errors import BadInput
 from ccta.model import CoronaryTree, CrossSections, Surface
+
+if TYPE_CHECKING:
+    import pyvista as pv
 
 SECTION_ARRAYS = ("distance_mm", "center_mm", "normal", "axis_u", "axis_v", "lumen_sd_mm", "reliable")
 
 
 def tree_polydata(tree: CoronaryTree) -> pv.PolyData:
     """One polyline per branch; point arrays MaximumInscribedSphereRadius (VMTK's name; mm) and segment, cell arrays branch and parent."""
+    import pyvista as pv
+
     starts = np.cumsum([0, *(len(branch.points_mm) for branch in tree)])
     lines = [np.concatenate([[len(b.points_mm)], np.arange(start, start + len(b.points_mm))]) for b, start in zip(tree, starts[:-1], strict=True)]
     data = pv.PolyData(np.vstack([b.points_mm for b in tree]), lines=np.concatenate(lines))
@@ -25,6 +35,8 @@ def tree_polydata(tree: CoronaryTree) -> pv.PolyData:
 
 def sections_polydata(sections: list[CrossSections]) -> pv.PolyData:
     """Two closed polylines per plane, lumen (kind 0) then outer wall (kind 1); the planes' frames as cell arrays."""
+    import pyvista as pv
+
     sections = [one for one in sections if len(one)]
     points, cells, size = [], {name: [] for name in (*SECTION_ARRAYS, "branch", "kind")}, []
     for one in sections:
@@ -63,6 +75,8 @@ def sections_from_polydata(data: pv.PolyData, branch_count: int) -> list[CrossSe
 
 def surface_polydata(surface: Surface) -> pv.PolyData:
     """A triangle surface as VTK polygons."""
+    import pyvista as pv
+
     return pv.PolyData.from_regular_faces(surface.points_mm, surface.triangles)
 
 
@@ -74,6 +88,8 @@ def surface_from_polydata(data: pv.PolyData) -> Surface:
 
 def read_polydata(path: Path) -> pv.PolyData:
     """A VTP, STL, PLY or OBJ file; BadInput if it is none."""
+    import pyvista as pv
+
     path = Path(path)
     if not path.is_file():
         raise BadInput(f"{path} does not exist; give a surface or centerline file (VTP, STL, PLY, OBJ)")

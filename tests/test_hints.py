@@ -1,6 +1,7 @@
 """Every command that a message, a help text or a document names exists, with the options that it names."""
 
 import ast
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -13,7 +14,7 @@ from ccta.cli.main import app
 from ccta.cli.stage_commands import tell_stale
 from ccta.cli.stages import AGAIN, NAMES, pipeline
 from ccta.errors import MissingStage
-from ccta.settings import Settings
+from ccta.settings import FlowSettings, Settings
 from tests.conftest import ROOT, run_ccta
 
 SOURCES = sorted(path for package in ("ccta", "cfd", "viewer") for path in (ROOT / package).rglob("*.py"))
@@ -104,6 +105,16 @@ def test_reading_is_never_called_stale_by_a_command_that_cannot_read(tmp_path, c
         case.note_stage(name, {"settings": {"read": {"series_uid": "1.2.3"}}, "inputs": {}, "outputs": {}}, {})
     assert run_ccta("report", case.root) == 0
     assert "stale" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("recorded, stale", [(FlowSettings(model="rom"), False), (FlowSettings(model="rom", systolic_mmhg=150.0), True)])
+def test_the_flow_model_of_a_command_line_is_not_stale(recorded, stale, tmp_path, capsys):
+    """`ccta analyse --flow rom` leaves the settings' model as it is; other settings of the flow still count."""
+    case, flow = Case.create(tmp_path / "case"), next(stage for stage in pipeline() if stage.name == "flow")
+    inputs = {item: case.digest(item) for item in flow.needs + flow.uses}
+    case.note_stage("flow", {"settings": {"flow": dataclasses.asdict(recorded)}, "inputs": inputs, "outputs": {}}, {})
+    tell_stale(case, Settings())
+    assert ("stale now: flow" in capsys.readouterr().err) == stale
 
 
 def test_every_stage_has_a_command():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from ccta.case import Case
@@ -9,7 +11,7 @@ from ccta.cli.analyse import CaseDirectory, Json, run_and_tell
 from ccta.cli.console import say
 from ccta.cli.stages import AGAIN, pipeline
 from ccta.runner import select, stale_stages
-from ccta.settings import load_settings
+from ccta.settings import Settings, load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -33,8 +35,9 @@ def _command(names: tuple[str, ...]):
     return command
 
 
-def tell_stale(case: Case, settings) -> None:
-    """Says which recorded stages no longer follow from the case as it is now."""
-    stale = stale_stages(case, pipeline(), settings)
+def tell_stale(case: Case, settings: Settings) -> None:
+    """Says which recorded stages no longer follow from the case as it is now. The flow model is the last command's choice, whatever the settings' is."""
+    flow = case.record()["stages"].get("flow", {}).get("settings", {}).get("flow", {})
+    stale = stale_stages(case, pipeline(), replace(settings, flow=replace(settings.flow, model=flow.get("model", settings.flow.model))))
     if stale:
         say(f"stale now: {', '.join(stale)}; run `{AGAIN[stale[0]]} {case.root}` next")

@@ -1,21 +1,22 @@
 """Which library decodes which compressed transfer syntax, as a pydicom plug-in. Chosen by what survives damaged streams (tests/benchmarks/hostile_input).
 
 GDCM ends the whole process on some damaged JPEG streams (an exception leaves its C++), pylibjpeg-rle panics past Python's `Exception`: neither is used.
-JPEG: libjpeg-turbo (imagecodecs), also lossless and 12 bits. JPEG-LS: CharLS (pyjpegls). JPEG 2000 and HTJ2K: OpenJPEG (pylibjpeg). RLE: pydicom itself.
+JPEG: libjpeg-turbo, also lossless and 12 bits. JPEG 2000 and HTJ2K: OpenJPEG (both by imagecodecs, which lets other threads decode meanwhile; pylibjpeg does
+not). JPEG-LS: CharLS (pyjpegls). RLE: pydicom itself.
 """
 
 from __future__ import annotations
 
 from pydicom import uid
 from pydicom.pixels import get_decoder
-from pydicom.pixels.decoders import pyjpegls, pylibjpeg
+from pydicom.pixels.decoders import pyjpegls
 from pydicom.pixels.decoders.base import DecodeRunner
 
 LABEL = "ccta"
 JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
-DECODER_DEPENDENCIES = dict.fromkeys((*JPEG, *JPEG_LS, *JPEG_2000), ("imagecodecs", "pyjpegls", "pylibjpeg-openjpeg"))
+DECODER_DEPENDENCIES = dict.fromkeys((*JPEG, *JPEG_LS, *JPEG_2000), ("imagecodecs", "pyjpegls"))
 
 
 def is_available(syntax: str) -> bool:
@@ -42,11 +43,9 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes | bytearray:
         raise ValueError(f"the compressed image has {claimed} rows and columns, its header says {(runner.rows, runner.columns)}")
     if runner.transfer_syntax in JPEG_LS:
         return pyjpegls._decode_frame(src, runner)
-    if runner.transfer_syntax in JPEG_2000:
-        return pylibjpeg._decode_frame(src, runner)
     import imagecodecs
 
-    frame = imagecodecs.jpeg8_decode(src)
+    frame = imagecodecs.jpeg2k_decode(src) if runner.transfer_syntax in JPEG_2000 else imagecodecs.jpeg8_decode(src)
     if frame.shape != (runner.rows, runner.columns):
         raise ValueError(f"the compressed image has the shape {frame.shape}")
     runner.set_option("bits_allocated", 8 * frame.itemsize)

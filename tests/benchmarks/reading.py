@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from pydicom.uid import generate_uid
 
 from ccta.cli.console import print_table
@@ -42,10 +43,15 @@ print(json.dumps({**times, "list_mib": before, "peak_mib": peak(), "size_mib": s
 
 
 def write_study(folder: Path, depth: int, syntax: str = "explicit", **tags) -> Path:
-    """`depth` slices of 512 x 512 with the noise of a CCTA."""
+    """`depth` slices of 512 x 512 with the noise of a CCTA, cut off at -1024 HU as scanners do."""
     folder.mkdir(parents=True)
     spec = SeriesSpec(
-        chest_hu((SIDE, SIDE, DIFFERENT), noise_hu=22.0), spacing_mm=(0.4, 0.4, 0.3), signed=False, tags=tags, study_uid="1.2.3", frame_uid="1.2.4"
+        np.maximum(chest_hu((SIDE, SIDE, DIFFERENT), noise_hu=22.0), -1024),
+        spacing_mm=(0.4, 0.4, 0.3),
+        signed=False,
+        tags=tags,
+        study_uid="1.2.3",
+        frame_uid="1.2.4",
     )
     originals = [encoded(dataset, syntax) for dataset in slices(spec)]
     for k in range(depth):
