@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
+from ccta.errors import SolverFailed
 from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow
-from cfd.flow_space import FlowSpace
+from cfd.flow_space import FlowSpace, face_basis
 
 
 def axial_shape(space: FlowSpace, axis: AxisFlow) -> tuple[np.ndarray, np.ndarray]:
@@ -27,26 +29,26 @@ def axial_shape(space: FlowSpace, axis: AxisFlow) -> tuple[np.ndarray, np.ndarra
 
 
 def inlet_profile(space: FlowSpace, inlet: str) -> np.ndarray:
-    """(N, 3) velocity for unit inflow, zero but at the inlet's own nodes: 1 - (d / (d + w))^2 about the middle of the cap, along its inward normal."""
-    nodes = np.flatnonzero(space.fixed & ~np.isin(np.arange(len(space.fixed)), space.wall))
-    normal = space.normals[inlet]
-    outward = normal.sum(axis=0) / np.linalg.norm(normal.sum(axis=0))
-    rim = np.intersect1d(space.wall, np.flatnonzero(_on_cap(space, nodes, outward)))
-    center = space.nodes_mm[nodes].mean(axis=0)
-    d = np.linalg.norm(space.nodes_mm[nodes] - center, axis=1)
-    to_rim = cKDTree(space.nodes_mm[rim]).query(space.nodes_mm[nodes])[0]
-    profile = np.zeros_like(space.nodes_mm)
-    profile[nodes] = -(1 - (d / (d + to_rim)) ** 2)[:, None] * outward
+    """(N, 3) velocity for unit inflow, zero but at the inlet's own nodes, along its inward normal: what fully developed flow has in a section of that shape.
+
+    laplace phi = -1 on the cap, phi = 0 on its rim: a parabola on a disc. SolverFailed where the cap has too few elements.
+    """
+    faces, normal = space.faces[inlet], space.normals[inlet]
+    weight, value, slope = face_basis(faces.shape[1])
+    tangents = np.einsum("qad,tai->tqdi", slope, space.nodes_mm[faces])
+    metric = np.einsum("tqdi,tqei->tqde", tangents, tangents)
+    area = weight * np.sqrt(np.linalg.det(metric))
+    stiffness = np.einsum("tq,qad,tqde,qbe->tab", area, slope, np.linalg.inv(metric), slope)
+    used, local = np.unique(faces, return_inverse=True)
+    local, m = local.reshape(faces.shape), faces.shape[1]
+    matrix = sparse.csr_matrix((stiffness.ravel(), (np.repeat(local, m, axis=1).ravel(), np.tile(local, (1, m)).ravel())))
+    load = np.bincount(local.ravel(), np.einsum("tq,qa->ta", area, value).ravel())
+    inside = np.flatnonzero(~np.isin(used, space.wall))
+    if len(inside) < 3:
+        raise SolverFailed("the inlet has too few elements for a velocity profile; use more elements per diameter")
+    profile, outward = np.zeros_like(space.nodes_mm), normal.sum(axis=0)
+    profile[used[inside]] = -spsolve(matrix[inside][:, inside].tocsc(), load[inside])[:, None] * outward
     return profile / -np.sum(normal * profile)
-
-
-def _on_cap(space, nodes, outward):
-    """(N,) True for nodes in the plane of the cap and no farther out than one and a half times its radius."""
-    center = space.nodes_mm[nodes].mean(axis=0)
-    away = space.nodes_mm - center
-    reach = 1.5 * np.linalg.norm(away[nodes], axis=1).max()
-    height = np.abs(away[nodes] @ outward).max() + 1e-6
-    return (np.abs(away @ outward) <= height) & (np.linalg.norm(away, axis=1) <= reach + 0.5)
 
 
 def first_guess(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, pressure_pa: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Element kernels of the stabilised Navier-Stokes equations, compiled by numba: what FFCx would generate, several times faster (a test compares them).
 
-Equal-order elements of degree 1 or 2 for velocity and pressure; four unknowns (u, v, w, p) per node, m nodes per cell. Cells come in blocks that share no
-node with others of their colour, so that threads can add to one matrix.
+Equal-order elements of degree 1 or 2 for velocity and pressure; four unknowns (u, v, w, p) per node, m nodes per cell. Straight cells, and cells of degree 2
+with curved edges. Cells come in blocks that share no node with others of their colour, so that threads can add to one matrix.
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def assemble(mesh, state, fields, basis, target, wanted):
     the strong residual s = u.grad u + grad p - nu laplace u. The Jacobian is exact but for the derivatives of tau. mesh: FlowSpace.for_kernels.
     fields: (tau, tau_c, nu). basis: (weights (Q,), values (Q, m), reference gradients (Q, m, 3), reference second derivatives (m, 3, 3)).
     """
-    blocks, colours, cells, gradient, volume, slot = mesh
+    blocks, colours, cells, (nodes, curved, gradient, volume), slot = mesh
     tau, tau_c, nu = fields
     weight, value, slope, curve = basis
     m = cells.shape[1]
@@ -49,17 +49,20 @@ def assemble(mesh, state, fields, basis, target, wanted):
         for block in prange(colours[colour], colours[colour + 1]):
             w, local, matrix = np.empty((m, 4)), np.empty((m, 4)), np.empty((4, 4, m, m))
             grad, laplace, adv = np.empty((m, 3)), np.empty(m), np.empty(m)
-            u, gu, s = np.empty(4), np.empty((3, 3)), np.empty(3)
+            u, gu, s, g = np.empty(4), np.empty((3, 3)), np.empty(3), np.empty((4, 3))
             for e in range(blocks[block], blocks[block + 1]):
                 local[:] = 0.0
                 if wanted:
                     matrix[:] = 0.0
                 for a in range(m):
                     w[a] = state[cells[e, a]]
-                _laplacians(curve, gradient[e], laplace)
+                g[:], size = gradient[e], volume[e]
+                _laplacians(curve, g, laplace)
                 for q in range(len(weight)):
-                    _at_point(value[q], slope[q], gradient[e], (w, laplace, nu), (grad, adv, u, gu, s))
-                    constants = (weight[q] * volume[e], tau[e], tau_c[e], nu)
+                    if curved[e]:
+                        size = _bent(nodes, cells[e], slope[q], curve, (g, laplace))
+                    _at_point(value[q], slope[q], g, (w, laplace, nu), (grad, adv, u, gu, s))
+                    constants = (weight[q] * size, tau[e], tau_c[e], nu)
                     _add_residual(value[q], (grad, adv, u, gu, s), constants, local)
                     if wanted:
                         _add_diagonal(value[q], (grad, adv, gu, laplace), constants, matrix)
@@ -76,6 +79,39 @@ def _laplacians(curve, g, laplace):
             metric = g[i + 1, 0] * g[j + 1, 0] + g[i + 1, 1] * g[j + 1, 1] + g[i + 1, 2] * g[j + 1, 2]
             for a in range(len(laplace)):
                 laplace[a] += curve[a, i, j] * metric
+
+
+@njit(cache=True, fastmath=True)
+def _bent(nodes, cell, slope, curve, out):
+    """At a point of a curved cell: g (4, 3) gradients of the reference coordinates (rows 1-3), laplace N_a; returns |det J| / 6.
+
+    x = sum of x_a N_a: laplace N = sum N_,kl g_k.g_l + sum N_,k laplace xi_k with laplace xi_k = -g_k . sum x_,lm g_l.g_m (x is linear in itself).
+    """
+    g, laplace = out
+    jacobian, bend = np.zeros((3, 3)), np.zeros(3)
+    for a in range(len(cell)):
+        for i in range(3):
+            for k in range(3):
+                jacobian[i, k] += nodes[cell[a], i] * slope[a, k]
+    det = 0.0
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        for l in range(3):  # noqa: E741
+            m, n = (l + 1) % 3, (l + 2) % 3
+            g[l + 1, i] = jacobian[j, m] * jacobian[k, n] - jacobian[j, n] * jacobian[k, m]
+        det += jacobian[i, 0] * g[1, i]
+    for i in range(3):
+        for k in range(3):
+            g[k + 1, i] /= det
+        g[0, i] = -g[1, i] - g[2, i] - g[3, i]
+    _laplacians(curve, g, laplace)
+    for a in range(len(cell)):
+        for i in range(3):
+            bend[i] += nodes[cell[a], i] * laplace[a]
+    for a in range(len(cell)):
+        for k in range(3):
+            laplace[a] -= slope[a, k] * (g[k + 1, 0] * bend[0] + g[k + 1, 1] * bend[1] + g[k + 1, 2] * bend[2])
+    return abs(det) / 6
 
 
 @njit(cache=True, fastmath=True)

@@ -16,15 +16,18 @@ from ccta.units import m_to_mm
 from cfd.block_matrix import Pattern, pattern_of
 from cfd.mesh import FlowMesh
 
+FACE_EDGES = [[0, 1], [1, 2], [2, 0]]  # of a boundary triangle, in the order of its middles
 BLOCKS = 64  # pieces of the assembly; many more than threads, so that colours balance
 
 
 @dataclass(frozen=True, eq=False)
 class FlowSpace:
-    """nodes_mm: (N, 3). cells: (C, m). gradient: (C, 4, 3) of the barycentric coordinates, 1/mm. volume: (C,) mm3. corner: (P,) node of each mesh point.
+    """nodes_mm: (N, 3). cells: (C, m). gradient: (C, 4, 3) of the barycentric coordinates of the straight cell, 1/mm. volume: (C,) of it, mm3.
 
+    curved: (C,) an edge of the cell is an arc. corner: (P,) node of each mesh point.
     blocks, colours: cells[blocks[i]:blocks[i+1]] is block i; blocks colours[j]..colours[j+1] share no node. fixed: (N,) velocity is given (wall, inlet).
-    normals: {port: (N, 3)} integral of the outward normal times each node's basis function, mm2. basis: as `element_kernels.assemble` wants it.
+    faces: {port: (T, 3 or 6)} nodes. normals: {port: (N, 3)} integral of the outward normal times each node's basis function, mm2.
+    basis: as `element_kernels.assemble` wants it.
     """
 
     degree: int
@@ -32,6 +35,7 @@ class FlowSpace:
     cells: np.ndarray
     gradient: np.ndarray
     volume: np.ndarray
+    curved: np.ndarray
     corner: np.ndarray
     pattern: Pattern
     slot: np.ndarray
@@ -39,19 +43,20 @@ class FlowSpace:
     colours: np.ndarray
     wall: np.ndarray
     fixed: np.ndarray
+    faces: dict[str, np.ndarray]
     normals: dict[str, np.ndarray]
     basis: tuple[np.ndarray, ...]
 
     @property
     def for_kernels(self) -> tuple[np.ndarray, ...]:
         """What `element_kernels.assemble` wants to know of the mesh."""
-        return self.blocks, self.colours, self.cells, self.gradient, self.volume, self.slot
+        return self.blocks, self.colours, self.cells, (self.nodes_mm, self.curved, self.gradient, self.volume), self.slot
 
 
 def flow_space(mesh: FlowMesh, degree: int) -> FlowSpace:
     """The space on a mesh with named boundaries. degree: 1 or 2."""
-    points_mm = m_to_mm(mesh.points_m)
-    cells, nodes_mm, edges = _with_edges(points_mm, mesh.tetrahedra, degree)
+    cells, nodes_mm, edges = cells_and_nodes(mesh, degree)
+    count = len(mesh.points_m)
     order, cells = _ordered(cells, len(nodes_mm))
     nodes_mm = nodes_mm[order]
     place = np.empty(len(order), np.int64)
@@ -63,16 +68,16 @@ def flow_space(mesh: FlowMesh, degree: int) -> FlowSpace:
     edge = corners[:, 1:] - corners[:, :1]
     inverse = np.linalg.inv(edge)
     gradient = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2).transpose(0, 2, 1)
-    faces = {name: _face_nodes(mesh.boundary(name), len(points_mm), edges, place) for name in mesh.names}
+    faces = {name: _face_nodes(mesh.boundary(name), count, edges, place) for name in mesh.names}
     wall = np.unique(faces["wall"])
     fixed = np.zeros(len(nodes_mm), bool)
     for name in mesh.names:
         if name == "wall" or name.startswith("inlet"):
             fixed[faces[name]] = True
-    normals = {name: _normals(nodes_mm, nodes, degree) for name, nodes in faces.items() if name != "wall"}
+    normals = {name: _normals(nodes_mm, nodes) for name, nodes in faces.items() if name != "wall"}
     return FlowSpace(
         degree, nodes_mm, np.ascontiguousarray(cells, np.int32), np.ascontiguousarray(gradient), np.abs(np.linalg.det(edge)) / 6,
-        place[: len(points_mm)], pattern, np.ascontiguousarray(slot), blocks, colours, wall, fixed, normals, reference_basis(degree),
+        _is_curved(nodes_mm[cells]), place[:count], pattern, np.ascontiguousarray(slot), blocks, colours, wall, fixed, faces, normals, reference_basis(degree),
     )  # fmt: skip
 
 
@@ -90,16 +95,16 @@ def reference_basis(degree: int) -> tuple[np.ndarray, ...]:
     return weights / weights.sum(), np.ascontiguousarray(table[0]), np.ascontiguousarray(slopes), curve
 
 
-def _with_edges(points_mm, tetrahedra, degree):
-    """(cells (C, m), nodes, (edge keys sorted, number of points)); nodes on edges follow the points, in basix's order within a cell."""
-    count = len(points_mm)
+def cells_and_nodes(mesh: FlowMesh, degree: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(cells (C, 4 or 10), nodes mm (N, 3), edge keys sorted); nodes on edges follow the mesh's points, in basix's order within a cell."""
+    points_mm, count = m_to_mm(mesh.points_m), len(mesh.points_m)
     if degree == 1:
-        return tetrahedra.astype(np.int64), points_mm, np.empty(0, np.int64)
+        return mesh.tetrahedra.astype(np.int64), points_mm, np.empty(0, np.int64)
     pairs = np.array(basix.topology(basix.CellType.tetrahedron)[1])
-    ends = np.sort(tetrahedra[:, pairs], axis=2).astype(np.int64)
-    edges, number = np.unique(ends[..., 0] * count + ends[..., 1], return_inverse=True)
+    edges, number = np.unique(_keys(np.sort(mesh.tetrahedra[:, pairs], axis=2), count), return_inverse=True)
     middle = 0.5 * (points_mm[edges // count] + points_mm[edges % count])
-    return np.hstack([tetrahedra, count + number.reshape(-1, 6)]), np.vstack([points_mm, middle]), edges
+    middle[np.searchsorted(edges, _keys(mesh.curved_edges, count))] = m_to_mm(mesh.middle_m)
+    return np.hstack([mesh.tetrahedra, count + number.reshape(-1, 6)]), np.vstack([points_mm, middle]), edges
 
 
 def _ordered(cells, count):
@@ -135,14 +140,39 @@ def _face_nodes(triangles, count, edges, place):
     """(T, 3 or 6) nodes of boundary triangles: corners, then middles of the edges."""
     if not len(edges):
         return place[triangles]
-    ends = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]], axis=2).astype(np.int64)
-    return place[np.hstack([triangles, count + np.searchsorted(edges, ends[..., 0] * count + ends[..., 1])])]
+    keys = _keys(np.sort(triangles[:, FACE_EDGES], axis=2), count)
+    return place[np.hstack([triangles, count + np.searchsorted(edges, keys)])]
 
 
-def _normals(nodes_mm, faces, degree):
-    """(N, 3): a linear function's integral is a third of the area at each corner, a quadratic one's a third at each edge and none at the corners."""
-    corner = nodes_mm[faces[:, :3]]
-    area = 0.5 * np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]) / 3
+def face_basis(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(weights (Q,), values (Q, m), gradients (Q, m, 2)) on the reference triangle, m = 3 or 6 nodes in the order of boundary triangles."""
+    degree = 1 if m == 3 else 2
+    element = basix.create_element(basix.ElementFamily.P, basix.CellType.triangle, degree, basix.LagrangeVariant.equispaced)
+    theirs = [set(pair) for pair in basix.topology(basix.CellType.triangle)[1]]
+    order = [0, 1, 2, *(3 + theirs.index(set(edge)) for edge in FACE_EDGES)][:m]
+    points, weights = basix.make_quadrature(basix.CellType.triangle, 4)
+    value, along, across = element.tabulate(1, points)[:, :, order, 0]
+    return weights, value, np.stack([along, across], axis=-1)
+
+
+def _normals(nodes_mm, faces):
+    """(N, 3) integral of n N_a over flat or curved faces: of the tangents' cross product, which the rule integrates exactly."""
+    weight, value, slope = face_basis(faces.shape[1])
+    tangents = np.einsum("qad,tai->tqdi", slope, nodes_mm[faces])
     result = np.zeros_like(nodes_mm)
-    np.add.at(result, faces[:, :3] if degree == 1 else faces[:, 3:], area[:, None])
+    np.add.at(result, faces, np.einsum("q,qa,tqi->tai", weight, value, np.cross(tangents[:, :, 0], tangents[:, :, 1])))
     return result
+
+
+def _is_curved(nodes):
+    """(C,) of cells (C, m, 3): whether a node between two corners stands off their chord."""
+    if nodes.shape[1] == 4:
+        return np.zeros(len(nodes), bool)
+    chord = nodes[:, np.array(basix.topology(basix.CellType.tetrahedron)[1])].mean(axis=2)
+    return (np.abs(nodes[:, 4:] - chord).max(axis=(1, 2))) > 1e-9 * np.ptp(nodes[:, :4], axis=(0, 1)).max()
+
+
+def _keys(ends, count):
+    """One number per edge (..., 2), ascending ends."""
+    ends = ends.astype(np.int64)
+    return ends[..., 0] * count + ends[..., 1]

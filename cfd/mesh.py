@@ -1,7 +1,7 @@
 """Lumen -> tetrahedral mesh with named boundaries. The only home of gmsh and mmg.
 
-The surface is remeshed by mmgs to a size map that follows the local calibre, pushed outward until its volume equals the lumen's (a faceted
-tube is too narrow), and filled with tetrahedra by gmsh. An attempt that fails is repeated with another algorithm, then repaired and coarser.
+The surface is remeshed by mmgs to a size map that follows the local calibre and filled with tetrahedra by gmsh, whose wall edges are then bent onto the
+lumen (cfd.curved_walls). An attempt that fails is repeated with another algorithm, then repaired and coarser.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import pymeshfix
 
 from ccta.errors import SolverFailed
 from ccta.units import m_to_mm, mm_to_m
-from cfd.lumen import Lumen, signed_volume
+from cfd.curved_walls import LumenWall, curved_edges, on_wall
+from cfd.lumen import Lumen
 from cfd.mesh_size import element_size_mm
 
 DELAUNAY, HXT = 1, 10  # gmsh's numbers of its two algorithms
@@ -31,7 +32,6 @@ class MeshSettings:
     growth: float = 0.15  # largest change of the element size per distance: keeps the jet behind a throat resolved for several diameters
     smallest_mm: float = 0.05  # a subtotal stenosis must not take all the memory
     largest_mm: float = 1.2  # a left main of 5 mm and more
-    keep_volume: bool = True  # push the facets outward until the volume is the lumen's; else several percent of the pressure drop
     most_tetrahedra: int = 1_500_000  # about 8 GiB in the solver
 
 
@@ -40,6 +40,7 @@ class FlowMesh:
     """A tetrahedral mesh of the lumen, SI.
 
     points_m: (N, 3). tetrahedra: (M, 4). triangles: (B, 3) boundary, outward. label: (B,) index into `names`, names[0] = "wall".
+    curved_edges: (E, 2) ends, ascending and sorted, of the edges that are arcs through middle_m: (E, 3); all others are straight.
     worst_quality: smallest signed inverse condition number (1 = regular, 0 = flat). attempts: what was tried before, in words.
     """
 
@@ -50,6 +51,8 @@ class FlowMesh:
     names: tuple[str, ...]
     worst_quality: float = 1.0
     attempts: tuple[str, ...] = field(default=())
+    curved_edges: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    middle_m: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
 
     def boundary(self, name: str) -> np.ndarray:
         """(b, 3) triangles of one named boundary."""
@@ -67,6 +70,8 @@ def joined(meshes: Sequence[FlowMesh]) -> FlowMesh:
         label=np.concatenate([np.array([names.index(name) for name in mesh.names])[mesh.label] for mesh in meshes]),
         names=names,
         worst_quality=min(mesh.worst_quality for mesh in meshes),
+        curved_edges=np.vstack([mesh.curved_edges + k for mesh, k in zip(meshes, first, strict=False)]),
+        middle_m=np.vstack([mesh.middle_m for mesh in meshes]),
     )
 
 
@@ -75,15 +80,18 @@ def build_mesh(lumen: Lumen, settings: MeshSettings | None = None, progress: Cal
     settings = settings or MeshSettings()
     tell = progress or (lambda text: None)
     coarser = replace(settings, elements_per_diameter=0.8 * settings.elements_per_diameter)
-    attempts = [(settings, HXT, False), (settings, DELAUNAY, False), (coarser, DELAUNAY, True), (replace(coarser, keep_volume=False), DELAUNAY, True)]
-    failures: list[str] = []
+    attempts = [(settings, HXT, False), (settings, DELAUNAY, False), (coarser, DELAUNAY, True)]
+    wall, failures = LumenWall(m_to_mm(lumen.points_m), lumen.triangles, lumen.label), []
     for attempt, algorithm, repair in attempts:
         try:
             tell("surface")
             points_mm, triangles, label = remeshed_surface(lumen, attempt, repair)
+            points_mm = on_wall(points_mm, triangles, label, wall)
             tell("volume")
             mesh = filled(points_mm, triangles, label, algorithm)
-            return replace(mesh, names=("wall", *(port.name for port in lumen.ports)), attempts=tuple(failures))
+            edges, middle_mm = curved_edges(m_to_mm(mesh.points_m), mesh.tetrahedra, mesh.triangles, mesh.label, wall)
+            names = ("wall", *(port.name for port in lumen.ports))
+            return replace(mesh, names=names, attempts=tuple(failures), curved_edges=edges, middle_m=mm_to_m(middle_mm))
         except Exception as error:  # gmsh raises bare Exceptions
             what = f"{'Delaunay' if algorithm == DELAUNAY else 'HXT'} at {attempt.elements_per_diameter:.3g} elements per diameter"
             failures.append(f"{what}{', repaired' if repair else ''}: {error}")
@@ -107,55 +115,7 @@ def remeshed_surface(lumen: Lumen, settings: MeshSettings, repair: bool = False)
     new_triangles, new_label = np.asarray(new_triangles).astype(np.int64), np.asarray(reference) - 1
     if set(np.unique(new_label)) != set(range(len(lumen.ports) + 1)):
         raise SolverFailed("a port was lost while the surface was remeshed")
-    if settings.keep_volume:
-        new_points = volume_kept(new_points, new_triangles, new_label, signed_volume(points_mm, triangles))
     return new_points, new_triangles, new_label
-
-
-def volume_kept(points_mm: np.ndarray, triangles: np.ndarray, label: np.ndarray, volume_mm3: float) -> np.ndarray:
-    """Points pushed outward along the wall's normals until the closed surface holds `volume_mm3`.
-
-    A chord of length h on a circle of radius r lies h^2 / (12 r) inside it on average, so each point moves by c h^2 kappa; the one constant c
-    follows from the volume (two secant steps). Cap rims move within their plane, cap interiors stay.
-    """
-    wall = triangles[label == 0]
-    normal = _vertex_normals(points_mm, wall)
-    caps = np.unique(triangles[label > 0])
-    for port in np.unique(label[label > 0]):
-        cap = triangles[label == port]
-        rim = np.intersect1d(cap, wall)
-        axis = np.cross(points_mm[cap[:, 1]] - points_mm[cap[:, 0]], points_mm[cap[:, 2]] - points_mm[cap[:, 0]]).sum(axis=0)
-        axis /= np.linalg.norm(axis)
-        normal[rim] -= (normal[rim] @ axis)[:, None] * axis
-    normal[np.setdiff1d(caps, wall)] = 0.0
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    bulge = np.abs(_sagitta_mm(points_mm, wall, normal))
-    moved, step = points_mm, 0.0
-    for _ in range(3):
-        missing = volume_mm3 - signed_volume(moved, triangles)
-        gain = (signed_volume(points_mm + (step + 0.1) * bulge[:, None] * normal, triangles) - signed_volume(moved, triangles)) / 0.1
-        step = float(np.clip(step + missing / gain, -3.0, 3.0)) if abs(gain) > 0 else 0.0
-        moved = points_mm + step * bulge[:, None] * normal
-    return moved
-
-
-def _sagitta_mm(points, triangles, normal):
-    """(N,) how far each point stands above the mean of its neighbours along its normal, mm: about h^2 kappa / 2; smoothed once."""
-    edges = np.vstack([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    edges = np.vstack([edges, edges[:, ::-1]])
-    count = np.maximum(np.bincount(edges[:, 0], minlength=len(points)), 1)
-    mean = np.stack([np.bincount(edges[:, 0], points[edges[:, 1], axis], len(points)) for axis in range(3)], axis=1) / count[:, None]
-    height = np.clip(np.einsum("ij,ij->i", points - mean, normal), 0, None)
-    return np.bincount(edges[:, 0], height[edges[:, 1]], len(points)) / count
-
-
-def _vertex_normals(points, triangles):
-    """(N, 3) area-weighted outward unit normals; zero away from `triangles`."""
-    face = np.cross(points[triangles[:, 1]] - points[triangles[:, 0]], points[triangles[:, 2]] - points[triangles[:, 0]])
-    normal = np.zeros_like(points)
-    for corner in range(3):
-        np.add.at(normal, triangles[:, corner], face)
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
 
 
 def _repaired(points, triangles, label):

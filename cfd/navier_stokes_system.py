@@ -25,7 +25,7 @@ class PortSystem:
         self.d, self.boundary = d, boundary
         names = d.mesh.names
         self.inlet, self.outlets = ports_of(d.mesh, boundary)
-        ds = ufl.Measure("ds", d.domain, subdomain_data=d.tags, metadata={"quadrature_degree": 2})
+        ds = ufl.Measure("ds", d.domain, subdomain_data=d.tags, metadata={"quadrature_degree": 4})
         self._normal_form = lambda label: fem.form(ufl.inner(ufl.FacetNormal(d.domain), ufl.TestFunctions(d.space)[0]) * ds(label))
         inlet, wall = names.index(self.inlet), 0
         self.inlet_normal = fem.assemble_vector(self._normal_form(inlet)).array

@@ -1,5 +1,7 @@
 """Vessels with known geometry for the flow tests."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyvista as pv
 from scipy.spatial import cKDTree
@@ -77,3 +79,14 @@ def cube(n):
     unique, count = np.unique(faces, axis=0, return_counts=True)
     outside = unique[count == 1]
     return FlowMesh(grid * 1e-3, cells, outside, np.zeros(len(outside), int), ("wall",))
+
+
+def bent_cube(n, bend):
+    """The cube with the middles of all its surface edges moved at random by up to `bend` of their length; straight for 0."""
+    mesh = cube(n)
+    if not bend:
+        return mesh
+    edges = np.unique(np.sort(mesh.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+    ends = mesh.points_m[edges]
+    length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1, keepdims=True)
+    return replace(mesh, curved_edges=edges, middle_m=ends.mean(axis=1) + bend * length * np.random.default_rng(5).uniform(-1, 1, ends[:, 0].shape))

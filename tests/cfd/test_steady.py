@@ -17,7 +17,7 @@ from cfd.lumen import lumens_from_case
 from cfd.mesh import MeshSettings, build_mesh
 from cfd.steady import SteadySettings, solve_steady
 from cfd.steady_system import SteadySystem
-from tests.cfd.lumens import bent_tube, closed_tube, closed_y, cube
+from tests.cfd.lumens import bent_cube, bent_tube, closed_tube, closed_y, cube
 
 BLOOD = SimpleNamespace(density_kg_m3=1060.0, viscosity_pa_s=0.0035)
 PRESSURES = {"aortic_pressure_pa": 12000.0, "distal_pressure_pa": 700.0}
@@ -52,11 +52,11 @@ def y():
     return solved(closed_y(), {"outlet_0": 8e9, "outlet_1": 16e9}, elements=4)
 
 
-def test_poiseuilles_drop_within_three_percent(tube):
+def test_poiseuilles_drop_within_one_percent(tube):
     _, solution = tube
     flow = solution.port_flow_m3_s["outlet_0"]
     drop = solution.port_pressure_pa["inlet_0"] - solution.port_pressure_pa["outlet_0"]
-    assert drop == pytest.approx(exact.poiseuille_drop_pa(flow, 1.5e-3, (14 - 2 * 0.3) * 1e-3, 0.0035), rel=0.03)
+    assert drop == pytest.approx(exact.poiseuille_drop_pa(flow, 1.5e-3, (14 - 2 * 0.3) * 1e-3, 0.0035), rel=0.01)
     r = np.linalg.norm(solution.mesh.points_m[:, :2], axis=1)
     parabola = exact.poiseuille_velocity_m_s(np.minimum(r, 1.5e-3), flow, 1.5e-3)
     assert np.sqrt(np.mean((solution.velocity_m_s[:, 2] - parabola) ** 2)) < 0.03 * parabola.max()
@@ -89,9 +89,9 @@ def assembled(space, state, nu, scales):
     return data, residual, tau, tau_c
 
 
-@pytest.mark.parametrize("degree", [1, 2])
-def test_the_jacobian_is_the_derivative_of_the_residual(degree):
-    space = flow_space(cube(2), degree)
+@pytest.mark.parametrize(("degree", "bend"), [(1, 0.0), (2, 0.0), (2, 0.08)])
+def test_the_jacobian_is_the_derivative_of_the_residual(degree, bend):
+    space = flow_space(bent_cube(2, bend), degree)
     rng = np.random.default_rng(0)
     state, change, nu = rng.normal(size=(len(space.nodes_mm), 4)), rng.normal(size=(len(space.nodes_mm), 4)), 0.05
     data, _, tau, tau_c = assembled(space, state, nu, (0.5, 0.1))
@@ -103,8 +103,8 @@ def test_the_jacobian_is_the_derivative_of_the_residual(degree):
     np.testing.assert_allclose((to_scipy(space.pattern, data) @ change.ravel()).reshape(-1, 4), (sides[0] - sides[1]) / 2e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("degree", [1, 2])
-def test_the_kernels_are_what_ffcx_generates(degree):
+@pytest.mark.parametrize(("degree", "bend"), [(1, 0.0), (2, 0.0), (2, 0.08)])
+def test_the_kernels_are_what_ffcx_generates(degree, bend):
     """The residual of the same weak form, written in UFL on DOLFINx's own mesh, node by node to round-off."""
     import basix.ufl
     import ufl
@@ -113,7 +113,7 @@ def test_the_kernels_are_what_ffcx_generates(degree):
 
     from cfd.navier_stokes import domain_of
 
-    mesh, nu = cube(2), 0.05
+    mesh, nu = bent_cube(2, bend), 0.05
     space = flow_space(mesh, degree)
     state = np.random.default_rng(1).normal(size=(len(space.nodes_mm), 4))
     _, residual, tau, tau_c = assembled(space, state, nu, (0.5, 0.1))
@@ -124,7 +124,7 @@ def test_the_kernels_are_what_ffcx_generates(degree):
     w.x.array[:] = state[node].ravel()
     scales = [fem.Function(fem.functionspace(domain, ("DG", 0))) for _ in range(2)]
     middle = cKDTree(space.nodes_mm[space.cells[:, :4]].mean(axis=1))
-    cell = middle.query(domain.geometry.x[domain.geometry.dofmap].mean(axis=1))[1]
+    cell = middle.query(domain.geometry.x[domain.geometry.dofmap[:, :4]].mean(axis=1))[1]
     for scale, values in zip(scales, (tau, tau_c), strict=True):
         scale.x.array[:] = values[cell]
     test = ufl.TestFunction(theirs)
@@ -202,7 +202,7 @@ def test_backflow_is_resisted_at_outlets_and_outflow_is_not(tube):
             state = np.zeros_like(system.state)
             state[:, :3] = direction * outward
             work[share, direction] = float(np.sum(system.residual(state, wanted=False)[:-1].reshape(-1, 4)[:, :3] * state[:, :3]))
-    assert work[0.5, 1.0] == pytest.approx(work[0.0, 1.0], abs=1e-9)
     free = ~system.space.fixed[system.port_nodes[0]]
-    area = np.linalg.norm(system.normals[0][free], axis=1).sum()
-    assert work[0.5, -1.0] - work[0.0, -1.0] == pytest.approx(0.5 * area, rel=1e-6)
+    area = float(np.sum(system.normals[0][free] @ outward))
+    assert work[0.5, 1.0] == pytest.approx(work[0.0, 1.0], abs=1e-3 * area)  # at a curved rim a node's share of the area can be just below 0
+    assert work[0.5, -1.0] - work[0.0, -1.0] == pytest.approx(0.5 * area, rel=1e-3)
