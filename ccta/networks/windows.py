@@ -9,7 +9,7 @@ import numpy as np
 
 GRID_MM = 2.0
 PATCH = (64, 64, 48)
-OVERLAP = 0.25  # at least, of neighbouring windows
+OVERLAP = 0.4  # at least, of neighbouring windows
 NARROW_HU, WIDE_HU = 160.0, 1000.0  # soft tissue, and everything from lung to metal
 BODY_HU = -600.0  # a window all below is air or lung, which no place is
 SIGMA = 0.125  # of the weights, in sides of a window: what the network says near a window's border knows little of what is beyond
