@@ -40,6 +40,7 @@ LAYOUT = {
     "mesh": ("mesh.msh", "ccta flow"),
     "flow": ("flow.vtu", "ccta flow"),
     "pullback": ("pullback.json", "ccta flow"),
+    "plan": ("plan.json", "ccta flow --stent"),
     "findings": ("findings.json", "ccta analyse"),
     "report_html": ("report.html", "ccta report"),
     "report_pdf": ("report.pdf", "ccta report"),

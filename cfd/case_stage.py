@@ -11,11 +11,20 @@ from cfd.pipeline import Anatomy, FlowResult, Progress, solve_flow
 
 def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
     """FFR by the model of the settings. Refusal where image quality does not allow it (CLINICAL: a stated refusal, not a number)."""
+    result = _solved(anatomy_of(case), settings.flow, progress)
+    absent = _write_volume_files(case, result)
+    case.write_json("pullback", result.pullback.model_dump_json())
+    case.update_findings(ffr=result.ffr)
+    return absent
+
+
+def anatomy_of(case: Case) -> Anatomy:
+    """What flow is solved in. Refusal where image quality does not allow it."""
     found = case.findings()
     verdict = found.quality.verdict.get("ffr", "good") if found.quality else "good"
     if not verdict.startswith("good"):
         raise Refusal(f"FFR-CT was not computed: {verdict}")
-    anatomy = Anatomy(
+    return Anatomy(
         tree=case.read_tree(),
         sections=case.read_sections(),
         stenoses=found.stenoses or (),
@@ -23,11 +32,6 @@ def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, 
         lv_mass_g=found.heart.lv_mass_g if found.heart else found.heart,
         patient=found.patient,
     )
-    result = _solved(anatomy, settings.flow, progress)
-    absent = _write_volume_files(case, result)
-    case.write_json("pullback", result.pullback.model_dump_json())
-    case.update_findings(ffr=result.ffr)
-    return absent
 
 
 def _solved(anatomy: Anatomy, settings: FlowSettings, progress: Progress) -> FlowResult:

@@ -59,7 +59,11 @@ def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, model: st
     Refusal where the tree has no branches; BadInput where the 3-D model has no surface; SolverFailed where a mesh or a solution could not be had.
     """
     settings = settings or FlowSettings()
-    problem = flow_problem(anatomy, settings)
+    return solve_problem(flow_problem(anatomy, settings), anatomy, settings, model, progress)
+
+
+def solve_problem(problem: FlowModel, anatomy: Anatomy, settings: FlowSettings, model: str, progress: Progress = silent) -> FlowResult:
+    """`solve_flow` with outlets and boundary data that are known already."""
     progress("reduced model", 0.0)
     reduced = solve_network(problem.tree, problem.profiles, problem.resistance_pa_s_m3, problem.physiology)
     pullback = pullback_file(problem, reduced, "rom", [STEADY])

@@ -109,6 +109,18 @@ def test_a_changed_setting_makes_later_stages_stale(phantom_case, tmp_path):
     assert "150" in (case / "report.html").read_text()
 
 
+def test_a_stent_is_planned_and_the_case_stays_as_it_is(phantom_case, tmp_path, capsys):
+    case = tmp_path / "case"
+    shutil.copytree(phantom_case, case)
+    assert run_ccta("flow", case, "--stent", "mLAD") == 0
+    plan = json.loads((case / "plan.json").read_text())
+    (lesion,) = [one for one in plan["ffr"] if one["place"].startswith("behind mLAD")]
+    assert lesion["before"] == pytest.approx(Case.open(phantom_case).findings().ffr.vessels["LAD"].ffr, abs=1e-3)
+    assert lesion["after"] > lesion["before"] + 0.05 and "before" in capsys.readouterr().out
+    assert (case / "findings.json").read_bytes() == (phantom_case / "findings.json").read_bytes()
+    assert run_ccta("flow", case, "--stent", "mLAD:1-2") == 2
+
+
 def test_the_demo_table_has_a_row_per_truth(found, phantom_study):
     rows = compared(found, phantom_study[1])
     assert len([r for r in rows if r[0].startswith("stenosis in segment")]) == len(phantom_study[1]["stenoses"])

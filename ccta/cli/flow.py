@@ -15,6 +15,7 @@ from ccta.cli.analyse import Json, run_and_tell
 from ccta.cli.console import print_json, print_table, reporting, say
 from ccta.cli.stage_commands import tell_stale
 from ccta.cli.stages import pipeline
+from ccta.cli.stent_plan import tell_plan
 from ccta.errors import BadInput
 from ccta.runner import select
 from ccta.settings import load_settings
@@ -29,7 +30,7 @@ class Model(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this module."""
-    app.command(epilog="Examples: ccta flow case/ --model rom | ccta flow --surface tree.stl out/ | ccta flow --network net.json out.json")(flow)
+    app.command(epilog="Examples: ccta flow case/ --model rom | ccta flow case/ --stent mLAD | ccta flow --surface tree.stl out/")(flow)
 
 
 def flow(
@@ -38,15 +39,18 @@ def flow(
     surface: Annotated[Path | None, typer.Option(help="A lumen surface: STL, VTP, PLY or OBJ, open or closed.")] = None,
     centerlines: Annotated[list[Path] | None, typer.Option(help="VMTK centerlines (VTP) of that surface; repeat for several trees.")] = None,
     network: Annotated[Path | None, typer.Option(help="A 0-D network in svZeroDSolver's JSON format.")] = None,
+    stent: Annotated[list[str] | None, typer.Option(metavar="SEGMENT[:FROM-TO][:MM]", help="FFR with this stent, say mLAD:38-52:3.0; repeatable.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Blood flow and FFR on a case, a surface, or a network."""
-    if surface is not None and network is not None:
-        raise BadInput("give either --surface or --network, not both")
+    """Blood flow and FFR on a case, a surface, or a network; with --stent before and after it, by the reduced model unless --model 3d is given."""
+    if sum(one is not None for one in (surface, network, stent)) > 1:
+        raise BadInput("give only one of --surface, --network and --stent")
     if network is not None:
         _flow_network(network, target, as_json)
     elif surface is not None:
         _flow_surface(surface, centerlines or [], target, model, as_json)
+    elif stent:
+        tell_plan(target, stent, _settings(target, model).flow, model is Model.three_d, as_json)
     else:
         _flow_case(target, model, as_json)
 
