@@ -245,6 +245,8 @@ class VesselFfr(Value):
     ffr: Number
     low: Number = Unavailable("the uncertainty was not sampled")
     high: Number = Unavailable("the uncertainty was not sampled")
+    causes: dict[str, float] = {}
+    """Of the 90 % interval from low to high: share of its variance by what is uncertain."""
     at_mm: Number
     delta: Number
 
@@ -254,6 +256,7 @@ class LesionFfr(Value):
     ffr: Number
     low: Number = Unavailable("the uncertainty was not sampled")
     high: Number = Unavailable("the uncertainty was not sampled")
+    causes: dict[str, float] = {}
     delta: Number
 
 

@@ -111,8 +111,9 @@ class FlowSettings:
     solver: str = "everyday"  # of the 3-D model; "reference": DOLFINx's Taylor-Hood elements, FFR within about 0.003 of it and several times slower
     elements_per_diameter: float = 4.5  # of the 3-D mesh; its velocities are of degree 2. 6 takes about four times as long
     outlet_exponent: float = 2.66  # resistance ~ diameter^-m; 7/3 (Murray with Huo's law) to 3 (Murray) are in use
-    interval_samples: int = 200  # of the reduced model, for the 95 % interval; 200 put its ends within about 0.005
+    interval_samples: int = 1000  # of the reduced model, for the 90 % interval; they put its ends within about 0.002
     pressure_sd_mmhg: float = 7.0  # of a single cuff reading of the mean pressure against the catheter
+    lv_mass_sd: float = 0.1  # relative, of the segmented or expected myocardial mass
     resistance_sd: float = 0.2  # relative, of the hyperaemic resistance between people of the same mass
     exponent_sd: float = 0.25  # published exponents run from 2.15 to 3
     lumen_sd_mm: float = 0.1  # where the contours do not state their own

@@ -38,6 +38,15 @@ class Reading:
         return mean, float(np.interp(self.before_mm, distance_mm, ffr)) - mean
 
 
+@dataclass(frozen=True)
+class Interval:
+    """below, above: distances of the 90 % interval's ends from the value, both >= 0. causes: {cause: share of the variance}, which sum to 1."""
+
+    below: float
+    above: float
+    causes: dict[str, float]
+
+
 def lesion_reading(branch: PullbackBranch, lesion: Stenosis, next_entry_mm: float = np.inf) -> Reading | Unavailable:
     """10-20 mm beyond the lesion's lower border, sooner where the next lesion begins. Unavailable where vessel or calibre end before."""
     first = min(lesion.exit_mm + BEYOND_MM[0], max(next_entry_mm, lesion.exit_mm))
@@ -117,7 +126,7 @@ def _next_entry(stenoses, lesion):
 
 
 def ffr_findings(pullback: PullbackFile, stenoses: Sequence[Stenosis], readings: tuple[dict, list], intervals: dict, physiology: Physiology) -> Ffr:
-    """FFR per vessel and per lesion. readings: of `plan_readings`. intervals: {Reading: (below, above)} distances of the 95 % ends from the value."""
+    """FFR per vessel and per lesion. readings: of `plan_readings`. intervals: {Reading: Interval}."""
     vessels, lesions = readings
     curves = {index: (np.array(one.distance_mm), np.array(one.ffr)) for index, one in enumerate(pullback.branches)}
     return Ffr(
@@ -140,6 +149,7 @@ def _values(reading, curves, intervals):
     value, delta = reading.value(*curves[reading.branch])
     found = {"ffr": round(value, 4), "delta": round(delta, 4)}
     if reading in intervals:
-        below, above = intervals[reading]
-        found |= {"low": round(max(value - below, 0.0), 4), "high": round(min(value + above, max(1.0, value)), 4)}
+        interval = intervals[reading]
+        found |= {"low": round(max(value - interval.below, 0.0), 4), "high": round(min(value + interval.above, max(1.0, value)), 4)}
+        found["causes"] = {cause: round(share, 3) for cause, share in interval.causes.items()}
     return found

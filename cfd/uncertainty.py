@@ -7,35 +7,50 @@ import numpy as np
 
 from ccta.settings import FlowSettings
 from ccta.units import m_to_mm, mmhg_to_pa
-from cfd.ffr import Reading
+from cfd.ffr import Interval, Reading
 from cfd.network import cut_at_bifurcations, solve_pieces
 from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares
 from cfd.physiology import Physiology
 from cfd.profiles import SMALLEST_AREA_MM2, Profile
 from cfd.pullback import FlowModel
 
+CAUSES = ("blood pressure", "microvascular resistance", "myocardial mass", "outlet exponent")
 CORRELATION_M = 5e-3  # half of a contour's error is shared along the vessel, half is forgotten within this length
 
 
-def ffr_intervals(problem: FlowModel, readings: Sequence[Reading], settings: FlowSettings, seed: int = 0) -> dict[Reading, tuple[float, float]]:
-    """{reading: (below, above)}: distances of the 2.5 and 97.5 % quantiles from the reduced model's own value, both >= 0.
+def ffr_intervals(problem: FlowModel, readings: Sequence[Reading], settings: FlowSettings, seed: int = 0) -> dict[Reading, Interval]:
+    """The spread of each reading by the reduced model; it belongs around either model's value.
 
-    Sampled: aortic pressure, hyperaemic resistance, outlet exponent, lumen contours (FlowSettings). The spread belongs around either model's value.
+    Sampled (FlowSettings): aortic pressure, hyperaemic resistance, myocardial mass, outlet exponent, lumen contours. A cause's share is the part of the
+    variance that a parabola in its own draw explains (the first-order index of Sobol, for independent causes); the contours have the rest.
     """
     generator = np.random.default_rng(seed)
     pieces = cut_at_bifurcations(problem.tree, problem.profiles)
     nominal = _read(problem, solve_pieces(pieces, problem.profiles, problem.resistance_pa_s_m3, problem.physiology), problem.physiology, readings)
-    samples = []
-    for _ in range(settings.interval_samples):
-        physiology = _sampled_physiology(problem.physiology, settings, generator)
-        exponent = np.clip(generator.normal(settings.outlet_exponent, settings.exponent_sd), 2.0, 3.5)
+    draws, samples = generator.normal(size=(settings.interval_samples, len(CAUSES))), []
+    for draw in draws:
+        physiology = _sampled_physiology(problem.physiology, settings, dict(zip(CAUSES, draw, strict=True)))
+        exponent = np.clip(settings.outlet_exponent + settings.exponent_sd * draw[CAUSES.index("outlet exponent")], 2.0, 3.5)
         resistance = outlet_resistances_pa_s_m3(physiology.total_resistance_pa_s_m3, outlet_shares(problem.tree, problem.profiles, exponent))
         profiles = [_sampled_profile(profile, generator) for profile in problem.profiles]
         samples.append(_read(problem, solve_pieces(pieces, profiles, resistance, physiology), physiology, readings))
-    if not samples:
+    if len(samples) < 2 * len(CAUSES) + 2:
         return {}
-    low, high = np.quantile(samples, [0.025, 0.975], axis=0)
-    return {one: (float(max(n - a, 0)), float(max(b - n, 0))) for one, n, a, b in zip(readings, nominal, low, high, strict=True)}
+    low, high = np.quantile(samples, [0.05, 0.95], axis=0)
+    shares = _shares(draws, np.array(samples))
+    return {one: Interval(float(max(n - a, 0)), float(max(b - n, 0)), c) for one, n, a, b, c in zip(readings, nominal, low, high, shares, strict=True)}
+
+
+def _shares(draws: np.ndarray, samples: np.ndarray) -> list[dict[str, float]]:
+    """Per reading {cause: share of the variance}, which sum to 1. draws: (S, causes). samples: (S, readings)."""
+    spread = samples - samples.mean(axis=0)
+    explained = []
+    for draw in draws.T:
+        basis = np.column_stack([np.ones(len(draw)), draw, draw**2])
+        explained.append(np.square(basis @ np.linalg.lstsq(basis, spread, rcond=None)[0]).sum(axis=0))
+    part = np.array(explained) / np.maximum(np.square(spread).sum(axis=0), 1e-30)
+    part /= np.maximum(part.sum(axis=0), 1.0)
+    return [dict(zip((*CAUSES, "lumen contours"), (*map(float, one), float(1 - one.sum())), strict=True)) for one in part.T]
 
 
 def _read(problem, solution, physiology, readings):
@@ -43,12 +58,14 @@ def _read(problem, solution, physiology, readings):
     return [reading.value(*curves[reading.branch])[0] for reading in readings]
 
 
-def _sampled_physiology(physiology: Physiology, settings, generator) -> Physiology:
-    pressure = physiology.aortic_pressure_pa + mmhg_to_pa(settings.pressure_sd_mmhg) * generator.normal()
+def _sampled_physiology(physiology: Physiology, settings, draw: dict[str, float]) -> Physiology:
+    pressure = physiology.aortic_pressure_pa + mmhg_to_pa(settings.pressure_sd_mmhg) * draw["blood pressure"]
+    power = 0.75 if settings.rest_flow_law == "allometric" else 1.0  # of the mass, in the resting flow
+    log_resistance = settings.resistance_sd * draw["microvascular resistance"] - power * settings.lv_mass_sd * draw["myocardial mass"]
     return replace(
         physiology,
         aortic_pressure_pa=max(pressure, 2 * physiology.distal_pressure_pa, mmhg_to_pa(40.0)),
-        total_resistance_pa_s_m3=physiology.total_resistance_pa_s_m3 * float(np.exp(settings.resistance_sd * generator.normal())),
+        total_resistance_pa_s_m3=physiology.total_resistance_pa_s_m3 * float(np.exp(log_resistance)),
     )
 
 

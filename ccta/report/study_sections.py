@@ -62,8 +62,9 @@ def ffr_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
     )
     rows = [_ffr_row(name, value, value.at_mm) for name, value in ffr.vessels.items()]
     rows += [_ffr_row(f"behind {x.segment} {SEGMENTS.get(x.segment, ('lesion',))[0]}", x, Unavailable("behind the lesion")) for x in ffr.lesions]
-    note = "Positive ≤ 0.75, grey zone 0.76–0.80, negative > 0.80. Read behind the lesion, not at the end of the vessel."
-    table = Table(("Where", "FFR", "95 % interval", "Read at mm", "Fall across lesion", "Verdict"), tuple(rows), note=note)
+    note = "Positive ≤ 0.75, grey zone 0.76–0.80, negative > 0.80. Read behind the lesion, not at the end of the vessel. "
+    note += "Mostly from: the cause of most of the interval; measuring it would narrow the interval most."
+    table = Table(("Where", "FFR", "90 % interval", "Mostly from", "Read at mm", "Fall across lesion", "Verdict"), tuple(rows), note=note)
     shown_pictures = (Picture("pullback", "Pullback: FFR and lumen diameter along each vessel. Grey: 0.75–0.80."),) if "pullback" in pictures else ()
     words = ("Assumptions behind the numbers:",) if ffr.assumptions else ()
     return Section("Computed fractional flow reserve", facts, words, (table,), shown_pictures, tuple(ffr.assumptions))
@@ -73,7 +74,9 @@ def _ffr_row(name: str, value, at_mm) -> tuple[Cell, ...]:
     verdict, tone = ("not available", "muted") if isinstance(value.ffr, Unavailable) else ffr_verdict(value.ffr)
     known = not isinstance(value.low, Unavailable) and not isinstance(value.high, Unavailable)
     interval = f"{value.low:.2f}–{value.high:.2f}" if known else Cell("–", "muted")
-    return row(name, cell(value.ffr, "{:.2f}", tone), interval, cell(at_mm), cell(value.delta, "{:.2f}"), Cell(verdict, tone))
+    cause = max(value.causes, key=value.causes.get, default="")
+    mostly = f"{cause} ({100 * value.causes[cause]:.0f} %)" if cause else Cell("–", "muted")
+    return row(name, cell(value.ffr, "{:.2f}", tone), interval, mostly, cell(at_mm), cell(value.delta, "{:.2f}"), Cell(verdict, tone))
 
 
 def heart_section(findings: Findings) -> Section:

@@ -51,6 +51,37 @@ def test_the_interval_holds_the_value_and_grows_with_ignorance(result):
     assert isinstance(without.low, Unavailable)
 
 
+CERTAIN = {"lumen_sd_mm": 1e-4, "pressure_sd_mmhg": 1e-3, "resistance_sd": 1e-4, "exponent_sd": 1e-4, "lv_mass_sd": 1e-4}
+
+
+@pytest.mark.parametrize(
+    "setting, value, cause",
+    [
+        ("lumen_sd_mm", 0.1, "lumen contours"),
+        ("pressure_sd_mmhg", 7.0, "blood pressure"),
+        ("resistance_sd", 0.2, "microvascular resistance"),
+        ("lv_mass_sd", 0.1, "myocardial mass"),
+        ("exponent_sd", 0.2, "outlet exponent"),
+    ],
+)
+def test_the_only_uncertain_cause_has_the_whole_interval(setting, value, cause):
+    settings = FlowSettings(interval_samples=60, **(CERTAIN | {setting: value}))
+    lesion = solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()]), settings).ffr.lesions[0]
+    assert lesion.causes[cause] > 0.8 and sum(lesion.causes.values()) == pytest.approx(1.0, abs=0.01)
+    assert lesion.high - lesion.low > 0.004
+
+
+def test_independent_causes_add_up(result):
+    """Contours and resistance together: each one's own variance, over their sum, is its share of both."""
+    both = {"lumen_sd_mm": 0.05, "resistance_sd": 0.2}
+    spread = {}
+    for name, value in both.items():
+        one = solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()]), FlowSettings(interval_samples=400, **(CERTAIN | {name: value}))).ffr.lesions[0]
+        spread[name] = (one.high - one.low) ** 2
+    joint = solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()]), FlowSettings(interval_samples=400, **(CERTAIN | both))).ffr.lesions[0]
+    assert joint.causes["microvascular resistance"] == pytest.approx(spread["resistance_sd"] / sum(spread.values()), abs=0.08)
+
+
 def test_the_same_input_gives_the_same_answer(result):
     assert solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()])).ffr == result.ffr
 
