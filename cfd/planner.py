@@ -57,8 +57,8 @@ def stent_of(text: str, problem: FlowModel, stenoses: Sequence[Stenosis]) -> Ste
     if match["first"]:
         first, last = float(match["first"]), float(match["last"])
     elif lesions:
-        worst = max(lesions, key=lambda one: one.diameter_pct)
-        first, last = max(worst.entry_mm, 0.0), min(worst.exit_mm, length)
+        worst = stent_over(problem, max(lesions, key=lambda one: one.diameter_pct))
+        branch, first, last = worst.branch, worst.from_mm, worst.to_mm
     else:
         raise BadInput(f"{SEGMENTS[segment][0]} has no stenosis; say where the stent lies, for example {SEGMENTS[segment][0]}:20-35")
     if not 0 <= first < last <= length:
@@ -66,12 +66,21 @@ def stent_of(text: str, problem: FlowModel, stenoses: Sequence[Stenosis]) -> Ste
     own = problem.tree.branches[branch].distance_mm[problem.tree.branches[branch].segment == segment]
     if last < own.min() or first > own.max():
         raise BadInput(f"{SEGMENTS[segment][0]} runs from {own.min():.0f} to {own.max():.0f} mm along its branch; {first:g}-{last:g} mm does not touch it")
-    profile = problem.profiles[branch]
-    given = match["diameter"]
-    diameters = (float(given),) * 2 if given else tuple(float(m_to_mm(profile.at(profile.healthy_m, mm_to_m(at)))) for at in (first, last))
-    if given and not DIAMETERS_MM[0] <= diameters[0] <= DIAMETERS_MM[1]:
-        raise BadInput(f"a coronary stent has a diameter of {DIAMETERS_MM[0]:g} to {DIAMETERS_MM[1]:g} mm, got {diameters[0]:g}")
-    return Stent(branch, first, last, diameters)
+    if not match["diameter"]:
+        return Stent(branch, first, last, _healthy_mm(problem.profiles[branch], first, last))
+    if not DIAMETERS_MM[0] <= float(match["diameter"]) <= DIAMETERS_MM[1]:
+        raise BadInput(f"a coronary stent has a diameter of {DIAMETERS_MM[0]:g} to {DIAMETERS_MM[1]:g} mm, got {match['diameter']}")
+    return Stent(branch, first, last, (float(match["diameter"]),) * 2)
+
+
+def stent_over(problem: FlowModel, lesion: Stenosis) -> Stent:
+    """From the lesion's entry to its exit, of the healthy calibre there."""
+    first, last = max(lesion.entry_mm, 0.0), min(lesion.exit_mm, problem.tree.branches[lesion.branch].length_mm)
+    return Stent(lesion.branch, first, last, _healthy_mm(problem.profiles[lesion.branch], first, last))
+
+
+def _healthy_mm(profile: Profile, *places_mm: float) -> tuple[float, ...]:
+    return tuple(float(m_to_mm(profile.at(profile.healthy_m, mm_to_m(at)))) for at in places_mm)
 
 
 def _segment_id(word: str) -> int:
@@ -123,11 +132,29 @@ class Change:
     after: float | Unavailable
 
 
-def planned(problem: FlowModel, stents: Sequence[Stent], stenoses: Sequence[Stenosis]) -> tuple[list[Change], PullbackFile]:
-    """(FFR before and after where it is read, the pullback after) by the reduced model."""
-    before = _pullback(problem)
-    after = _pullback(stented(problem, stents))
+def planned(problem: FlowModel, stents: Sequence[Stent], stenoses: Sequence[Stenosis], solved: PullbackFile | None = None) -> tuple[list[Change], PullbackFile]:
+    """(FFR before and after where it is read, the pullback after). Before: the case's own solution where given; after: that and the reduced model's change."""
+    native, opened = _pullback(problem), _pullback(stented(problem, stents))
+    before = solved or native
+    after = opened if solved is None else _shifted(solved, native, opened)
     return changes(problem.tree, before, after, stenoses), after
+
+
+def _shifted(solved: PullbackFile, native: PullbackFile, opened: PullbackFile) -> PullbackFile:
+    """The solution with the change from native to opened added to FFR and pressure; no pressure above the aortic one."""
+    branches = []
+    for one, old, new in zip(solved.branches, native.branches, opened.branches, strict=True):
+        ffr = np.minimum(np.array(one.ffr) + np.interp(one.distance_mm, new.distance_mm, np.array(new.ffr) - np.array(old.ffr)), 1.0)
+        changed = {"ffr": ffr.round(5).tolist(), "pressure_mmhg": (ffr * solved.pa_mmhg).round(3).tolist()}
+        branches.append(new.model_copy(update={"distance_mm": one.distance_mm, "points_mm": one.points_mm, **changed, **_on(one.distance_mm, new)}))
+    note = "The case's own solution, changed by what the reduced model changes; stents fully open; outlets keep their resistance."
+    return opened.model_copy(update={"model": solved.model, "branches": branches, "notes": [note]})
+
+
+def _on(distance_mm, branch):
+    """Flow and calibre of a branch at other stations."""
+    values = {name: np.interp(distance_mm, branch.distance_mm, getattr(branch, name)) for name in ("flow_ml_min", "diameter_mm")}
+    return {name: one.round(4).tolist() for name, one in values.items()}
 
 
 def _pullback(problem: FlowModel) -> PullbackFile:

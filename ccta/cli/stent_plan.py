@@ -23,7 +23,8 @@ def tell_plan(root: Path, stents: list[str], settings: FlowSettings, three_d: bo
     anatomy = anatomy_of(case)
     problem = flow_problem(anatomy, settings)
     chosen = [planner.stent_of(text, problem, anatomy.stenoses) for text in stents]
-    found, after = planner.planned(problem, chosen, anatomy.stenoses)
+    solved = case.pullback() if case.path("pullback").exists() else None
+    found, after = planner.planned(problem, chosen, anatomy.stenoses, solved)
     if three_d:
         sections = planner.stented_sections(anatomy.sections, chosen)
         opened = replace(anatomy, sections=sections, surface=lumen_surface(anatomy.tree, sections))
@@ -38,7 +39,7 @@ def tell_plan(root: Path, stents: list[str], settings: FlowSettings, three_d: bo
         say(f"stent    {name}, {one.from_mm:.1f}-{one.to_mm:.1f} mm, {first:.2f} to {last:.2f} mm wide")
     show = lambda value: value.reason if isinstance(value, Unavailable) else f"{value:.3f}"  # noqa: E731
     rows = [[one.place, show(one.before), show(one.after)] for one in found]
-    print_table(f"FFR, {'3-D' if three_d else 'reduced model'}", ["place", "before", "after"], rows)
+    print_table(f"FFR: {' '.join(after.notes[-1:])}", ["place", "before", "after"], rows)
     say(f"result   {case.path('plan')}")
     if as_json:
         print_json(content)

@@ -175,6 +175,19 @@ def test_windows_fields_and_the_wheel_change_the_pictures(room):
     room.wait_for_function("document.querySelector('.legend').innerText.includes('70 %')")
 
 
+def test_a_stent_is_planned_and_taken_away(room):
+    room.click("#stent-0")
+    room.wait_for_selector("#planned", state="attached")
+    assert float(room.inner_text("#after-0")) > 0.76 and room.inner_text("#stent-0").startswith("✓")
+    room.fill("#plan", "mRCA:10-30:1.2")
+    room.press("#plan", "Enter")
+    room.wait_for_function("document.querySelector('.problem')?.innerText.includes('2 to 6 mm')")
+    room.fill("#plan", "")
+    room.press("#plan", "Enter")
+    room.wait_for_selector("#planned", state="detached")
+    assert room.locator(".problem").count() == 0
+
+
 def test_a_refused_case_says_why(browser, addresses):
     page, errors = opened(browser, addresses["refused"])
     assert "too large for coronary arteries" in page.inner_text("#tree")

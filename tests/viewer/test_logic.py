@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccta.errors import BadInput
 from tests.ccta.example_findings import refused_findings
-from tests.viewer.small_case import LESIONS, small_study
+from tests.viewer.small_case import HALF_LENGTH_MM, LESIONS, small_study
 from viewer.app import logic
 from viewer.app.charts import chart
 from viewer.app.pictures import cross_picture, slice_picture
 from viewer.app.planes import AXES, bounds_mm, plane_through
 from viewer.app.state import FIELDS_MM, ReadingState
 from viewer.app.study import Study
-from viewer.app.tables import grade, headline, lesion_rows, notes
+from viewer.app.tables import grade, headline, lesion_rows, notes, planned_rows
 
 STUDY = small_study()
 FRACTION = st.floats(0.0, 1.0)
@@ -121,3 +122,35 @@ def test_a_refused_case_shows_its_reasons():
 def test_ffr_is_graded_at_the_published_limits():
     assert [grade(ffr) for ffr in (0.75, 0.76, 0.80, 0.81)] == ["positive", "grey", "grey", "negative"]
     assert [row["grade"] for row in lesion_rows(STUDY)] == ["grey", "negative"]
+
+
+def test_a_planned_stent_lifts_the_curve_behind_it_and_goes_again():
+    state = logic.opened(STUDY)
+    plain = chart(STUDY, 0, state.stents)
+    assert plain["planned"] == "" and [row["after"] for row in planned_rows(STUDY, state.stents)] == ["", ""]
+    logic.on_stent(state, STUDY, 0)
+    (stent,) = state.stents
+    assert (stent.from_mm, stent.to_mm) == (LESIONS[0][2] - HALF_LENGTH_MM, LESIONS[0][2] + HALF_LENGTH_MM) and state.lesion == 0
+    after = STUDY.planned(state.stents)[1].branches[0]
+    before = STUDY.pullback.branches[0]
+    gain = np.interp(before.distance_mm, after.distance_mm, after.ffr) - np.array(before.ffr)
+    assert gain[-1] > 0.02 and gain.max() <= 1 - before.ffr[-1] and max(after.ffr) <= 1.0
+    assert chart(STUDY, 0, state.stents)["planned"] and chart(STUDY, 0, state.stents)["ffr"] == plain["ffr"]
+    assert planned_rows(STUDY, state.stents)[0]["stent"] and not planned_rows(STUDY, state.stents)[1]["stent"]
+    logic.on_stent(state, STUDY, 0)
+    assert state.stents == ()
+
+
+def test_a_written_stent_is_planned_or_refused_in_words():
+    state = logic.opened(STUDY)
+    logic.on_plan(state, STUDY, "mRCA:10-30:3.5")
+    assert state.branch == 2 and state.distance_mm == pytest.approx(20.0)
+    with pytest.raises(BadInput, match="no coronary segment"):
+        logic.on_plan(state, STUDY, "aorta")
+    assert len(state.stents) == 1
+    logic.on_plan(state, STUDY, " ")
+    assert state.stents == ()
+
+
+def test_without_flow_nothing_can_be_planned():
+    assert planned_rows(dataclasses.replace(STUDY, pullback=None), ()) == []

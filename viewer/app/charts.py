@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ccta.model import SEGMENTS, Branch
+from cfd.planner import Stent
 from viewer.app.study import Study
 
 FFR_RANGE = (0.4, 1.08)
@@ -13,23 +16,26 @@ GREY_ZONE = (0.75, 0.80)
 """FFR-CT reading: <= 0.75 positive, 0.76-0.80 grey, > 0.80 negative (CLINICAL)."""
 
 EMPTY = {
-    "length_mm": 0, "ffr": "", "diameter": "", "reference": "", "lesions": [], "segments": [], "grey": [0, 0],
+    "length_mm": 0, "ffr": "", "planned": "", "stents": [], "diameter": "", "reference": "", "lesions": [], "segments": [], "grey": [0, 0],
     "ffr_ticks": [], "mm_ticks": [], "along_ticks": [],
 }  # fmt: skip
 
 
-def chart(study: Study, branch: int) -> dict:
-    """Paths and places for one branch; every y and x is 0-100. Keys as in EMPTY; lesions and segments: (start, width, name)."""
+def chart(study: Study, branch: int, stents: Sequence[Stent] = ()) -> dict:
+    """Paths and places for one branch; every y and x is 0-100. Keys as in EMPTY; lesions, segments and stents: (start, width, name)."""
     if branch < 0:
         return EMPTY
     length_mm = study.branch(branch).length_mm
     curve = study.pullback.branches[branch] if study.pullback else None
     section = study.sections[branch] if branch < len(study.sections) and len(study.sections[branch]) else None
     reference = study.reference_diameter_mm(branch) if section is not None else None
+    after = study.planned(stents)[1].branches[branch] if stents else None
     max_mm = float(np.ceil(max(section.lumen_diameter_mm.max(), np.nanmax(reference)))) if section is not None else 5.0
     return {
         "length_mm": length_mm,
         "ffr": _path(curve.distance_mm, curve.ffr, length_mm, FFR_RANGE) if curve and curve.ffr else "",
+        "planned": _path(after.distance_mm, after.ffr, length_mm, FFR_RANGE) if after else "",
+        "stents": [_span(s.from_mm, s.to_mm, length_mm, "stent") for s in stents if s.branch == branch],
         "diameter": _path(section.distance_mm, section.lumen_diameter_mm, length_mm, (0, max_mm)) if section is not None else "",
         "reference": _path(section.distance_mm, reference, length_mm, (0, max_mm)) if section is not None else "",
         "lesions": [_span(s.entry_mm, s.exit_mm, length_mm, f"{s.diameter_pct:.0f} %") for s in study.stenoses if s.branch == branch],

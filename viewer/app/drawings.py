@@ -28,6 +28,8 @@ CHART = f"""{BOX}
 <path :d="chart.reference" stroke="#6fc0f0" fill="none" stroke-width="1.3" stroke-dasharray="5 4" {FIXED} />
 <path :d="chart.diameter" stroke="#6fc0f0" fill="none" stroke-width="1.6" {FIXED} />
 <path :d="chart.ffr" stroke="#fff" fill="none" stroke-width="2.5" {FIXED} />
+<rect v-for="(s, i) in chart.stents" :key="'st' + i" :x="s[0]" y="94" :width="s[1]" height="4" fill="#d58bff" />
+<path v-if="chart.planned" id="planned" :d="chart.planned" stroke="#d58bff" fill="none" stroke-width="2.2" stroke-dasharray="7 3" {FIXED} />
 <line v-if="chart.length_mm" id="curve-marker" :x1="place_x" :x2="place_x" y1="0" y2="100" {HERE} />
 </svg>
 <div v-for="t in chart.ffr_ticks" :key="'f' + t[1]" class="tick white" :style="`top: ${{t[0]}}%`">{{{{ t[1] }}}}</div>

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cfd.planner import stent_of, stent_over
 from viewer.app.planes import bounds_mm, plane_through, through_axis
 from viewer.app.state import FIELDS_MM, WINDOWS, ReadingState
 from viewer.app.study import Study
@@ -90,6 +91,21 @@ def on_field(state: ReadingState, study: Study, name: str) -> None:
 def on_window(state: ReadingState, study: Study, preset: str) -> None:
     """A window preset by name."""
     state.level_hu, state.width_hu = WINDOWS[preset]
+
+
+def on_stent(state: ReadingState, study: Study, index: int) -> None:
+    """The stent button of a lesion: plans one over it, of the healthy calibre, or takes it away. Goes there."""
+    lesion = study.stenoses[int(index)]
+    stent = stent_over(study.problem, lesion)
+    state.stents = tuple(one for one in state.stents if one != stent) if stent in state.stents else (*state.stents, stent)
+    on_lesion(state, study, index)
+
+
+def on_plan(state: ReadingState, study: Study, text: str) -> None:
+    """A stent as the reader writes it (`cfd.planner.stent_of`), added to the plan; nothing written clears the plan. BadInput where it is none."""
+    state.stents = (*state.stents, stent_of(text, study.problem, study.stenoses)) if text.strip() else ()
+    if state.stents:
+        _move(state, study, state.stents[-1].branch, (state.stents[-1].from_mm + state.stents[-1].to_mm) / 2)
 
 
 def nearest_on_tree(study: Study, position_mm) -> tuple[int, float, float]:

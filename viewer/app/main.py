@@ -11,6 +11,7 @@ from pathlib import Path
 from trame.app import TrameApp, get_server
 from trame.decorators import change
 
+from ccta.errors import BadInput
 from ccta.model import Unavailable
 from viewer.app import logic, panels
 from viewer.app.charts import chart
@@ -18,7 +19,7 @@ from viewer.app.pictures import branch_values, cpr_picture, cross_picture, slice
 from viewer.app.planes import AXES, bounds_mm
 from viewer.app.state import COLOURS, FIELDS_MM
 from viewer.app.study import Study, load_study
-from viewer.app.tables import headline, lesion_rows, notes, study_line
+from viewer.app.tables import headline, lesion_rows, notes, planned_rows, study_line
 from viewer.scenes.tree_scene import TreeScene, scale_marks, tree_values
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class ReadingRoom(TrameApp):
             no_tree="" if self.study.surface is not None else no_tree(self.study),
             subtitle=study_line(self.study.findings),
             problem="",
+            plan_text="",
             press=[0, 0],
             field=next(iter(FIELDS_MM)),
             vessels=[{"index": i, "name": b.name or f"branch {i}"} for i, b in enumerate(self.study.tree)],
@@ -68,10 +70,11 @@ class ReadingRoom(TrameApp):
             image, (x, y) = slice_picture(study, reading, name)
             self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_mm": round(reading.position_mm[AXES[name][2]], 1)})
         cross, contours = cross_picture(study, reading)
-        curves = self._kept(("chart", reading.branch), lambda: chart(study, reading.branch))
+        curves = self._kept(("chart", reading.branch, reading.stents), lambda: chart(study, reading.branch, reading.stents))
         vessel = self._kept(("cpr", reading.branch, reading.cpr_angle_deg, reading.level_hu, reading.width_hu), lambda: cpr_picture(study, reading))
         place = 100 * reading.distance_mm / curves["length_mm"] if curves["length_mm"] else 0
         self.state.update(cpr_image=vessel, cross_image=cross, contours=contours, chart=curves, place_x=place, place_text=reading.place_text)
+        self.state.plan = self._kept(("plan", reading.stents), lambda: planned_rows(study, reading.stents))
         self.state.update(branch=reading.branch, lesion=reading.lesion, cpr_angle=round(reading.cpr_angle_deg) % 360)
         self.scene.mark(reading.position_mm)
         if self.view is not None:
@@ -90,6 +93,8 @@ class ReadingRoom(TrameApp):
             action(self.reading, self.study, *values)
             self._show()
             self.state.problem = ""
+        except BadInput as error:
+            self.state.problem = str(error)
         except Exception:
             log.exception("a click could not be shown")
             self.state.problem = "This place could not be shown; see the terminal for the reason."
@@ -113,6 +118,14 @@ class ReadingRoom(TrameApp):
     def vessel(self, index) -> None:
         """The vessel list."""
         self._act(logic.on_branch, index)
+
+    def stent(self, index: int) -> None:
+        """The stent button of a lesion."""
+        self._act(logic.on_stent, index)
+
+    def plan_stent(self, text: str) -> None:
+        """The planner's line: one more stent, or none."""
+        self._act(logic.on_plan, text)
 
     def curve(self, fraction: float) -> None:
         """A click on the chart or the straightened vessel, as a fraction of the vessel's length."""

@@ -94,6 +94,7 @@ def _cpr_pane(room) -> None:
 def _chart_pane(room) -> None:
     legend = (
         "<span v-if='chart.ffr' style='color: #fff'>━ FFR, grey zone 0.75–0.80 </span>"
+        "<span v-if='chart.planned' style='color: #d58bff'>┅ with stents </span>"
         "<span style='color: #6fc0f0'>━ lumen Ø mm ┅ reference</span><span style='color: #f0b849'> ▪ stenosis</span>"
     )
     with html.Div(classes="pane"):
@@ -114,12 +115,21 @@ def _cross_pane() -> None:
 def _lesion_table(room) -> None:
     with html.Div(classes="rows"):
         with html.Table(id="lesions", v_if="lesions.length"):
-            html.Tr("<th>segment</th><th>stenosis</th><th>MLD</th><th>FFR</th><th>plaque</th>")
+            html.Tr("<th>segment</th><th>stenosis</th><th>MLD</th><th>FFR</th><th v-if='plan.length'>with stents</th><th>plaque</th>")
             choose = {"classes": ("i === lesion ? 'row chosen' : 'row'",), "id": ("'lesion-' + i",), "click": (room.lesion, "[i]")}
             with html.Tr(v_for="(row, i) in lesions", key="i", **choose):
                 for key in ("segment", "stenosis", "mld"):
                     html.Td(f"{{{{ row.{key} }}}}")
                 html.Td("{{ row.ffr }}", classes=("row.grade",))
+                with html.Td(v_if="plan.length", classes=("plan[i].grade",)):
+                    button = {"classes": ("plan[i].stent ? 'stent on' : 'stent'",), "id": ("'stent-' + i",), "title": "plan a stent over this lesion"}
+                    html.Button(
+                        "{{ plan[i].stent ? '✓ stent' : '+ stent' }}", **button, click_stop=(room.stent, "[i]"), __events=[("click_stop", "click.stop")]
+                    )
+                    html.Span("{{ plan[i].after }}", v_if="plan[i].after", id=("'after-' + i",))
                 html.Td("{{ row.plaque }}")
         html.Div("{{ no_lesions }}", v_if="!lesions.length", classes="empty", style="position: static; padding: 16px")
+        with html.Div(v_if="plan.length", classes="planner"):
+            hint = {"placeholder": "stent: mLAD:38-52:3.0, empty clears", "title": "segment, from-to in mm along the vessel, diameter in mm"}
+            html.Input(id="plan", v_model=("plan_text",), **hint, keyup_enter=(room.plan_stent, "[plan_text]"), __events=[("keyup_enter", "keyup.enter")])
         html.Div(NOTES, id="notes", classes="notes")

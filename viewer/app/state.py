@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cfd.planner import Stent
+
 WINDOWS = {"CTA": (300.0, 800.0), "calcium": (400.0, 1500.0), "soft tissue": (40.0, 400.0), "lung": (-600.0, 1500.0), "bone": (500.0, 2000.0)}
 """Window presets: (level, width) in HU."""
 
@@ -15,7 +17,10 @@ COLOURS = ("FFR", "diameter", "stenosis")
 
 @dataclass
 class ReadingState:
-    """position_mm: the cross-hair. branch, distance_mm: the place on the tree that curve, CPR and cross-section show (branch -1: there is no tree)."""
+    """position_mm: the cross-hair. branch, distance_mm: the place on the tree that curve, CPR and cross-section show (branch -1: there is no tree).
+
+    stents: what is planned.
+    """
 
     position_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     branch: int = -1
@@ -26,3 +31,4 @@ class ReadingState:
     field_mm: float = 0.0
     cpr_angle_deg: float = 0.0
     place_text: str = ""
+    stents: tuple[Stent, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,10 @@ from ccta.disease.stenosis import reference_profile
 from ccta.errors import BadInput
 from ccta.findings import Findings, PullbackFile, Stenosis
 from ccta.model import Branch, CoronaryTree, CrossSections, Surface, Volume
+from ccta.settings import FlowSettings, load_settings
+from cfd.pipeline import Anatomy, flow_problem
+from cfd.planner import Change, Stent, planned
+from cfd.pullback import FlowModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +30,17 @@ class Study:
     sections: tuple[CrossSections, ...] = ()
     surface: Surface | None = None
     pullback: PullbackFile | None = None
+    flow: FlowSettings = field(default_factory=FlowSettings)
+
+    @cached_property
+    def problem(self) -> FlowModel:
+        """The flow problem of the case, in which stents are planned."""
+        lv_mass_g = self.findings.heart.lv_mass_g if self.findings.heart else self.findings.heart
+        return flow_problem(Anatomy(self.tree, self.sections, self.stenoses, lv_mass_g=lv_mass_g, patient=self.findings.patient), self.flow)
+
+    def planned(self, stents: Sequence[Stent]) -> tuple[list[Change], PullbackFile]:
+        """FFR before and after stents, and the curves after."""
+        return planned(self.problem, stents, self.stenoses, self.pullback)
 
     @property
     def stenoses(self) -> list[Stenosis]:
@@ -61,4 +78,5 @@ def load_study(root: Path) -> Study:
         sections=tuple(case.read_sections()) if case.path("contours").exists() and len(tree) else (),
         surface=case.read_surface() if case.path("surface").exists() else None,
         pullback=case.pullback() if case.path("pullback").exists() else None,
+        flow=load_settings(root / "case.toml").flow,
     )

@@ -47,6 +47,10 @@ html, body { overflow: hidden !important; background: #0b0d0f; }
 tr.row { cursor: pointer; } tr.row:hover { background: #222c35; } tr.chosen, tr.chosen:hover { background: #27465e; }
 td.positive { color: #ff8a80; font-weight: 700; } td.grey { color: #f0c75e; font-weight: 700; } td.negative { color: #8fd0a5; }
 td.absent { font-size: 11px; color: #8fa1b3; }
+.stent { font: inherit; font-size: 11px; color: #d5b3ee; background: #241c2b; border: 1px solid #54406a; border-radius: 4px; padding: 0 5px;
+  margin-right: 6px; cursor: pointer; white-space: nowrap; } .stent.on { background: #6b3f8f; color: #fff; }
+.planner input { width: calc(100% - 16px); margin: 6px 8px 0; background: #22282e; color: #dfe5ea; border: 1px solid #3a434c; border-radius: 5px;
+  padding: 3px 6px; font: inherit; font-size: 12px; box-sizing: border-box; }
 .legend { position: absolute; right: 12px; top: 34px; height: 45%; width: 11px; border-radius: 3px; pointer-events: none; }
 .legend span { position: absolute; right: 17px; font-size: 11px; color: #c6d0d9; transform: translateY(-50%); white-space: nowrap;
   text-shadow: 0 0 3px #000; }

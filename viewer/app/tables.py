@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ccta.findings import Findings
 from ccta.model import SEGMENTS, Unavailable
+from cfd.planner import Stent, stent_over
 from viewer.app.charts import GREY_ZONE
 from viewer.app.study import Study
 
@@ -24,6 +27,17 @@ def lesion_rows(study: Study) -> list[dict]:
                 "grade": ffr[index][1] if index < len(ffr) else "",
             }
         )
+    return rows
+
+
+def planned_rows(study: Study, stents: Sequence[Stent]) -> list[dict]:
+    """Per stenosis: whether a stent is planned over it, and FFR behind it with the plan in place ("" without a plan)."""
+    if study.pullback is None:
+        return []
+    changes = study.planned(stents)[0][-len(study.stenoses) :] if stents and study.stenoses else []
+    rows = [{"stent": stent_over(study.problem, one) in stents, "after": "", "grade": ""} for one in study.stenoses]
+    for row, change in zip(rows, changes, strict=False):
+        row |= {"after": shown(change.after, "{:.2f}"), "grade": grade(change.after)}
     return rows
 
 
