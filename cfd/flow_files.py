@@ -37,11 +37,13 @@ def surface_with_ffr(surface: Surface, pullback: PullbackFile, flows: Sequence[T
 
 
 def wall_with_ffr(flows: Sequence[TreeFlow], pa_mmhg: float) -> pv.PolyData:
-    """The walls and openings of the solved trees themselves, with `ffr` at each point and `boundary` (0 wall) at each triangle."""
+    """The walls and openings of the solved trees themselves, with `ffr` and `wall_shear_pa` at each point, `boundary` (0 wall) at each triangle."""
     mesh = joined_mesh(flows)
     data = pv.PolyData.from_regular_faces(m_to_mm(mesh.points_m), mesh.triangles)
     data.point_data["ffr"] = np.concatenate([one.solution.pressure_pa for one in flows]) / mmhg_to_pa(pa_mmhg)
     data.cell_data["boundary"] = mesh.label
+    if all(one.solution.wall_shear_pa is not None for one in flows):
+        data.point_data["wall_shear_pa"] = np.concatenate([one.solution.wall_shear_pa for one in flows])
     return data.clean()
 
 
@@ -52,6 +54,8 @@ def flow_grid(flows: Sequence[TreeFlow], pa_mmhg: float) -> pv.UnstructuredGrid:
     pressure = np.concatenate([one.solution.pressure_pa for one in flows])
     grid.point_data["velocity_m_s"] = np.vstack([one.solution.velocity_m_s for one in flows])
     grid.point_data["pressure_mmhg"] = pa_to_mmhg(pressure)
+    if all(one.solution.wall_shear_pa is not None for one in flows):
+        grid.point_data["wall_shear_pa"] = np.concatenate([one.solution.wall_shear_pa for one in flows])
     grid.point_data["ffr"] = pressure / mmhg_to_pa(pa_mmhg)
     return grid
 

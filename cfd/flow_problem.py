@@ -35,6 +35,7 @@ class FlowSolution:
     """Steady flow at the mesh's points, SI. velocity_m_s: (N, 3). pressure_pa: (N,). Per port name: pressure_pa, flow_m3_s (inlets and outlets > 0).
 
     mass_error: |inflow - outflow| / inflow. residual: per step, against that of blood at rest. criterion: in words, why the iteration stopped.
+    wall_shear_pa: (N,), NaN away from the wall; None where the solver does not give it.
     """
 
     mesh: FlowMesh
@@ -45,6 +46,7 @@ class FlowSolution:
     mass_error: float
     residual: tuple[float, ...]
     criterion: str
+    wall_shear_pa: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,14 +144,23 @@ def _face_nodes(triangles, count, edges, place):
     return place[np.hstack([triangles, count + np.searchsorted(edges, keys)])]
 
 
-def face_basis(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(weights (Q,), values (Q, m), gradients (Q, m, 2)) on the reference triangle, m = 3 or 6 nodes in the order of boundary triangles."""
+def corner_slopes(degree: int) -> np.ndarray:
+    """(4, m, 3) gradients of the basis functions at the corners of the reference tetrahedron."""
+    element = basix.create_element(basix.ElementFamily.P, basix.CellType.tetrahedron, degree, basix.LagrangeVariant.equispaced)
+    return element.tabulate(1, basix.geometry(basix.CellType.tetrahedron))[1:, :, :, 0].transpose(1, 2, 0)
+
+
+def face_basis(m: int, points: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(weights (Q,), values (Q, m), gradients (Q, m, 2)) on the reference triangle, m = 3 or 6 nodes in the order of boundary triangles.
+
+    points: (Q, 2) of the triangle in place of those of the quadrature, whose weights then mean nothing.
+    """
     degree = 1 if m == 3 else 2
     element = basix.create_element(basix.ElementFamily.P, basix.CellType.triangle, degree, basix.LagrangeVariant.equispaced)
     theirs = [set(pair) for pair in basix.topology(basix.CellType.triangle)[1]]
     order = [0, 1, 2, *(3 + theirs.index(set(edge)) for edge in FACE_EDGES)][:m]
-    points, weights = basix.make_quadrature(basix.CellType.triangle, 4)
-    value, along, across = element.tabulate(1, points)[:, :, order, 0]
+    rule, weights = basix.make_quadrature(basix.CellType.triangle, 4)
+    value, along, across = element.tabulate(1, rule if points is None else points)[:, :, order, 0]
     return weights, value, np.stack([along, across], axis=-1)
 
 

@@ -21,6 +21,7 @@ from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow, FlowBoundary, FlowSo
 from cfd.flow_space import flow_space
 from cfd.mesh import FlowMesh
 from cfd.steady_system import SteadySystem
+from cfd.wall_shear import wall_shear_pa
 
 
 @dataclass(frozen=True)
@@ -150,4 +151,5 @@ def _solution(system: SteadySystem, mesh: FlowMesh, boundary: FlowBoundary, resi
         mass_error=system.mass_error(),
         residual=residual,
         criterion=criterion,
+        wall_shear_pa=wall_shear_pa(system.space, system.state[:, :3], system.nu * system.pressure_pa * LENGTH_M / SPEED_M_S),
     )

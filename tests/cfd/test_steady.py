@@ -62,6 +62,16 @@ def test_poiseuilles_drop_within_one_percent(tube):
     assert np.sqrt(np.mean((solution.velocity_m_s[:, 2] - parabola) ** 2)) < 0.03 * parabola.max()
 
 
+def test_wall_shear_stress_is_poiseuilles(tube):
+    """4 mu Q / (pi R^3), 0.5 % on average and 5 % at nearly every point away from the ends."""
+    _, solution = tube
+    z = 1e3 * solution.mesh.points_m[:, 2]
+    shear = solution.wall_shear_pa[np.isfinite(solution.wall_shear_pa) & (z > 2) & (z < 12)]
+    expected = 4 * 0.0035 * solution.port_flow_m3_s["outlet_0"] / (np.pi * 1.5e-3**3)
+    assert np.isnan(solution.wall_shear_pa).any() and shear.mean() == pytest.approx(expected, rel=0.01)
+    assert np.quantile(np.abs(shear / expected - 1), 0.9) < 0.06
+
+
 @pytest.mark.parametrize("which", ["tube", "y"])
 def test_mass_is_kept_and_every_outlet_obeys_its_resistance(which, request):
     _, solution = request.getfixturevalue(which)
