@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ccta.metrics.case_score import CaseScore, Found
     from ccta.model import Annotation, Volume
 
+NO_ASCENDING_MM = 2.0  # from the descending aorta's lumen: nearer is not the ascending one
+PHANTOMS = 20
 FIRST_SEED = 1120  # of the reserved ones; no patient from here on was looked at or tuned on
 
 
@@ -56,13 +58,17 @@ class PhantomCase:
 
 
 def annotated(patient, volume: Volume) -> tuple[Volume, Annotation]:
-    """The image with its patient's lumen by artery, heart and centerlines."""
+    """The image with its patient's lumen by artery, heart and centerlines. The aorta is the ascending one alone, as in our labels."""
+    from ccta.coordinates import to_patient_mm
     from ccta.metrics.case_score import CHAMBERS
     from ccta.metrics.centerlines import named_lumen
     from ccta.model import CORONARY_LABELS, HEART_LABELS, Annotation
+    from ccta.phantom.deposits import descending
 
     shape, affine = volume.array.shape, volume.affine
     heart = patient.heart_labels(affine, shape).array
+    aorta = np.argwhere(heart == HEART_LABELS["aorta"])
+    heart[tuple(aorta[descending(patient)(to_patient_mm(aorta, affine)) < NO_ASCENDING_MM].T)] = 0
     lumen = patient.lumen_labels(affine, shape).array == CORONARY_LABELS["lumen"]
     structures = {name: heart == HEART_LABELS[name] for name in (*CHAMBERS, "aorta", "pulmonary_artery")}
     names, branches = named_lumen(lumen, affine, patient.tree)
@@ -74,7 +80,7 @@ def segmentation(
     root: Annotated[Path | None, typer.Argument(metavar="[ROOT]", help="Folder of the data set; none for phantoms.")] = None,
     dataset: Annotated[Dataset, typer.Option(help="Its layout.")] = Dataset.phantom,
     split: Annotated[str, typer.Option(help="train, val, test or all; without it the test split where there is one.")] = "",
-    cases: Annotated[int, typer.Option(min=1, help="At most so many cases, the first ones.")] = 20,
+    cases: Annotated[int | None, typer.Option(min=1, help="So many cases, the first ones; without it all of the split, or 20 phantoms.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first phantom; nothing was tuned from 1120 on.")] = FIRST_SEED,
     processes: Annotated[int, typer.Option(min=1, help="Cases at once.")] = 2,
     as_json: Json = False,
@@ -103,14 +109,14 @@ def segmentation(
         print_json({"tables": {title: [columns, *rows] for title, columns, rows in made}, "cases": [asdict(s) for s in scores], "left_out": left_out})
 
 
-def cases_of(root: Path | None, dataset: Dataset, split: str, seed: int, count: int) -> Iterator:
-    """The first `count` cases that were asked for."""
+def cases_of(root: Path | None, dataset: Dataset, split: str, seed: int, count: int | None) -> Iterator:
+    """The first `count` cases that were asked for; without a number all, or 20 phantoms."""
     from ccta.reading.datasets import dataset_cases
 
     if dataset is Dataset.phantom:
         if root is not None or split:
             raise BadInput(f"phantoms are made, not read: leave out {root or '--split'}, or name the layout of a data set with --dataset.")
-        return map(PhantomCase, range(seed, seed + count))
+        return map(PhantomCase, range(seed, seed + (count or PHANTOMS)))
     if root is None:
         raise BadInput(f"give the folder of the data set: ccta evaluate segmentation FOLDER --dataset {dataset.value}")
     return iter(dataset_cases(dataset.value, root, split)[:count])

@@ -52,6 +52,8 @@ def tables(dataset: str, scores: Sequence[CaseScore], left_out: int) -> list[Tab
     if left_out:
         rows.append(["cases left out: their files cannot be used", str(left_out), "", "", "–", "–"])
     made = [(f"segmentation, {dataset}, {len(scores)} cases", ["figure", "mean", "worst", "goal", "published", "reached"], rows)]
+    if any(s.structures for s in scores):
+        made.append(("per structure", ["structure", "cases", "Dice", "HD95 mm", "ASD mm"], by_structure(scores)))
     made.append(("per case", ["case", "noise HU", *_case_columns(scores)], [_case_row(s, _case_columns(scores)) for s in scores]))
     arteries = by_artery(scores)
     if arteries:
@@ -106,6 +108,16 @@ def _case_row(s: CaseScore, columns: list[str]) -> list[str]:
     cells |= {title: _mean(_overlaps([s], name)) for title, name in (("OV", "ov"), ("OF", "of"), ("OT", "ot"))}
     cells |= {"AI mm": _mean(_overlaps([s], "ai_mm"), "{:.2f}"), "refused": "; ".join(s.refusals)}
     return [s.name, _number(s.noise_hu, "{:.0f}"), *(cells.get(column, "–") for column in columns)]
+
+
+def by_structure(scores: Sequence[CaseScore]) -> list[list[str]]:
+    """Means over the cases; distances over those in which something was found."""
+    rows = []
+    for name in dict.fromkeys(key for s in scores for key in s.structures):
+        seen = [s.structures[name] for s in scores if name in s.structures]
+        distances = [_mean([v for one in seen if (v := getattr(one, key)) is not None], "{:.2f}") for key in ("hd95_mm", "mean_mm")]
+        rows.append([name.replace("_", " "), str(len(seen)), _mean([one.dice for one in seen]), *distances])
+    return rows
 
 
 def by_artery(scores: Sequence[CaseScore]) -> list[list[str]]:

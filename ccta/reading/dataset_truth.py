@@ -18,6 +18,8 @@ from ccta.reading.upright import axial_last
 INSIDE = 0.5  # of what was drawn: less inside the image means that it was drawn on another one
 RADIUS_NAMES = ("MaximumInscribedSphereRadius", "radius", "Radius")
 SAME_GRID = 1e-3
+IMAGECAS_X_BRANCHES = ("LM", "LAD", "LCx", "D1", "D2", "OM1", "OM2", "RI", "RCA", "R-PDA", "R-PLB", "L-PDA", "L-PLB", "other")
+"""Arteries 1 to 14 (Bransby et al., arXiv:2608.30404); its IM is our RI, its PLA our PLB."""
 
 
 def labels_on(path: Path, image: Volume) -> np.ndarray:
@@ -122,8 +124,11 @@ def _back(end: int, before: np.ndarray) -> np.ndarray:
 
 
 def _name_of(data, way: np.ndarray, otherwise: str) -> str:
-    """The artery at the vessel's end, as the file names it."""
-    return str(np.asarray(data.point_data["segment_name"])[way[-1]]) if "segment_name" in data.point_data else otherwise
+    """The artery at the vessel's end, by ImageCAS-X's number."""
+    if "segment_label" not in data.point_data:
+        return otherwise
+    number = int(np.asarray(data.point_data["segment_label"])[way[-1]])
+    return IMAGECAS_X_BRANCHES[number - 1] if 1 <= number <= len(IMAGECAS_X_BRANCHES) else otherwise
 
 
 def _depth_mm(image: Volume, lumen: np.ndarray) -> Volume:

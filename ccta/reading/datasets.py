@@ -15,12 +15,10 @@ import numpy as np
 
 from ccta.errors import BadInput
 from ccta.model import Annotation, Volume
-from ccta.reading.dataset_truth import labels_on, vessels_from
+from ccta.reading.dataset_truth import IMAGECAS_X_BRANCHES, labels_on, vessels_from
 from ccta.reading.image_files import SUFFIXES, read_image
 from ccta.reading.split_tables import name_lists, split_table
 
-IMAGECAS_X_BRANCHES = ("LM", "LAD", "LCx", "D1", "D2", "OM1", "OM2", "RI", "RCA", "R-PDA", "R-PLB", "L-PDA", "L-PLB", "other")
-"""Labels 1 to 14 (Bransby et al., arXiv:2608.30404); its IM is our RI, its PLA our PLB."""
 MMWHS_LABELS = {"lv": 500, "rv": 600, "la": 420, "ra": 550, "myocardium": 205, "aorta": 820, "pulmonary_artery": 850}
 """Zhuang et al., Med Image Anal 2019;58:101537."""
 TOTALSEGMENTATOR_MASKS = {

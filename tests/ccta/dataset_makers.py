@@ -121,7 +121,6 @@ def imagecas_x(root: Path) -> Path:
     start = np.zeros(len(points))
     start[15] = 1
     data.point_data["start_points"], data.point_data["segment_label"] = start, np.array([2] * 15 + [1] * 15 + [4] * 4)
-    data.point_data["segment_name"] = ["LAD"] * 15 + ["LM"] * 15 + ["D1"] * 4
     (root / "centerlines").mkdir()
     data.save(root / "centerlines" / "7.coronary_left_centerline.vtk")
     return root

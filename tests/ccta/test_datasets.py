@@ -6,8 +6,8 @@ import pytest
 
 from ccta.coordinates import to_index
 from ccta.errors import BadInput
-from ccta.reading.dataset_truth import lines_of
-from ccta.reading.datasets import IMAGECAS_X_BRANCHES, LAYOUTS, dataset_cases
+from ccta.reading.dataset_truth import IMAGECAS_X_BRANCHES, lines_of
+from ccta.reading.datasets import LAYOUTS, dataset_cases
 from ccta.reading.split_tables import split_table
 from tests.ccta import dataset_makers as make
 
