@@ -119,7 +119,7 @@ def cases_of(root: Path | None, dataset: Dataset, split: str, seed: int, count: 
             raise BadInput(f"phantoms are made, not read: leave out {root or '--split'}, or name the layout of a data set with --dataset.")
         return map(PhantomCase, range(seed, seed + (count or PHANTOMS)))
     if root is None:
-        raise BadInput(f"give the folder of the data set: ccta evaluate segmentation FOLDER --dataset {dataset.value}")
+        raise BadInput(f"give the folder of the data set: `ccta evaluate segmentation FOLDER --dataset {dataset.value}`")
     return iter(dataset_cases(dataset.value, root, split)[:count])
 
 

@@ -48,7 +48,8 @@ def tables(dataset: str, scores: Sequence[CaseScore], left_out: int) -> list[Tab
     """(title, columns, rows) of each table that the data set's truth allows."""
     rows = [figure.row(dataset) for figure in figures(scores) if figure.values]
     refused = sum(bool(s.refusals) for s in scores)
-    rows.append(["cases refused in part (empty masks score 0)", f"{refused} of {len(scores)}", "", "0" if dataset == "phantom" else "none set", "–", "–"])
+    goal, reached = ("0", "no" if refused else "yes") if dataset == "phantom" else ("none set", "–")
+    rows.append(["cases refused in part (what was refused scores 0)", f"{refused} of {len(scores)}", "", goal, "–", reached])
     if left_out:
         rows.append(["cases left out: their files cannot be used", str(left_out), "", "", "–", "–"])
     made = [(f"segmentation, {dataset}, {len(scores)} cases", ["figure", "mean", "worst", "goal", "published", "reached"], rows)]

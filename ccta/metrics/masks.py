@@ -102,7 +102,11 @@ def territories(branches: np.ndarray, found: np.ndarray, affine: np.ndarray, rea
 
 def common_box(first: np.ndarray, second: np.ndarray) -> tuple[slice, ...] | None:
     """The smallest box that holds both masks; None where both are empty."""
-    boxes = [found[0] for mask in (first, second) if (found := ndimage.find_objects((mask > 0).astype(np.uint8)))]
-    if not boxes:
-        return None
-    return tuple(slice(min(b[axis].start for b in boxes), max(b[axis].stop for b in boxes)) for axis in range(3))
+    spans = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        seen = np.flatnonzero(first.any(axis=others) | second.any(axis=others))
+        if not len(seen):
+            return None
+        spans.append(slice(int(seen[0]), int(seen[-1]) + 1))
+    return tuple(spans)
