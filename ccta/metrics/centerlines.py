@@ -45,7 +45,8 @@ def overlap(points_mm: np.ndarray, reference: Branch, sampling_mm: float = SAMPL
     Both are sampled every `sampling_mm`. A reference point is found (TPR) where a point that corresponds to it lies nearer than its radius, else missed (FN);
     a found point is right (TPM) where it lies nearer to a corresponding reference point than that point's radius, else wrong (FP).
     OV = (TPM + TPR) / (TPM + TPR + FN + FP). OF = the reference's found points before its first miss beyond the first 5 mm, of all its points.
-    OT = OV of the reference up to its last point of radius 0.75 mm and what corresponds to it. AI = mean length of the connections shorter than the radius.
+    OT = OV of the reference up to its last point of radius 0.75 mm and what corresponds to it. AI = mean length of the connections shorter than the radius
+    (of a line with itself half a sampling step, since every second connection goes to the next point).
     """
     line = resampled_curve(reference.points_mm, sampling_mm)
     s = np.linspace(0, reference.length_mm, len(line))
