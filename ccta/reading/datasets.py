@@ -133,7 +133,7 @@ def totalsegmentator(root: Path) -> list[DatasetCase]:
 
 
 def files(root: Path) -> list[DatasetCase]:
-    """One folder a case, or one case in the root itself: an image called ct..., image... or ....img, and masks called lumen, heart, lv, aorta ..."""
+    """An image whose name begins with ct or image (or ends in .img), and masks called lumen, heart, lv, aorta and so on; one folder a case, or the root."""
     found = []
     for folder in (root, *sorted((p for p in root.iterdir() if p.is_dir()), key=natural)):
         named = {re.sub(r"(\.nii)?\.\w+$", "", path.name): path for path in sorted(folder.iterdir()) if path.name.lower().endswith(SUFFIXES)}
@@ -158,10 +158,10 @@ def dataset_cases(layout: str, root: Path, split: str = "") -> list[DatasetCase]
         raise BadInput(f"{root} does not exist or is no folder; give the folder of the {layout} data set.")
     found = LAYOUTS[layout](root)
     if not found:
-        wanted = " ".join((LAYOUTS[layout].__doc__ or "").split(";")[0].split())
+        wanted = " ".join(re.split(r";|\. ", LAYOUTS[layout].__doc__ or "")[0].split()).rstrip(".")
         others = [name for name, cases in LAYOUTS.items() if name != layout and cases(root)]
         hint = f"It looks like {others[0]}." if others else "Check the folder, and that images and truth lie beside each other."
-        raise BadInput(f"{root} holds no {layout} case with its truth; looked for: {wanted} {hint}")
+        raise BadInput(f"{root} holds no {layout} case with its truth; looked for: {wanted}. {hint}")
     return of_split(found, split, root)
 
 
