@@ -62,7 +62,7 @@ def annotated(patient, volume: Volume) -> tuple[Volume, Annotation]:
     """The image with its patient's lumen by artery, heart and centerlines. The aorta is the ascending one alone, as in our labels."""
     from ccta.coordinates import to_patient_mm
     from ccta.metrics.case_score import CHAMBERS
-    from ccta.metrics.centerlines import named_lumen
+    from ccta.metrics.centerlines import named_lumen, vessels_of
     from ccta.model import CORONARY_LABELS, HEART_LABELS, Annotation
     from ccta.phantom.deposits import descending
 
@@ -73,8 +73,7 @@ def annotated(patient, volume: Volume) -> tuple[Volume, Annotation]:
     lumen = patient.lumen_labels(affine, shape).array == CORONARY_LABELS["lumen"]
     structures = {name: heart == HEART_LABELS[name] for name in (*CHAMBERS, "aorta", "pulmonary_artery")}
     names, branches = named_lumen(lumen, affine, patient.tree)
-    tree = patient.tree.continued()
-    return volume, Annotation(structures | {"lumen": lumen}, branches, names, tuple(tree.path(n) for n in range(len(tree))))
+    return volume, Annotation(structures | {"lumen": lumen}, branches, names, vessels_of(patient.tree.continued()))
 
 
 def segmentation(

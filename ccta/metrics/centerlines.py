@@ -5,7 +5,7 @@ Schaap et al., Med Image Anal 2009;13:701 (the CAT08 challenge), sections on cor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -170,6 +170,17 @@ def named_lumen(lumen: np.ndarray, affine: np.ndarray, tree: CoronaryTree) -> tu
     index = np.argwhere(lumen)
     branches[tuple(index.T)] = number[cKDTree(points).query(to_patient_mm(index, affine))[1]]
     return names, branches
+
+
+def vessels_of(tree: CoronaryTree) -> tuple[Branch, ...]:
+    """Each way from an ostium to a branch end as a reference: the radius is that of the lumen around a point, at a branch's beginning its parent's."""
+    found = []
+    for n in range(len(tree)):
+        way = tree.path(n)
+        away = [cKDTree(branch.points_mm).query(way.points_mm) for branch in tree]
+        around = [branch.radius_mm[at] - mm for branch, (mm, at) in zip(tree, away, strict=True)]
+        found.append(replace(way, radius_mm=np.maximum(way.radius_mm, np.max(around, axis=0))))
+    return tuple(found)
 
 
 def artery_of(segment: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccta.metrics.centerlines import MISSED, artery_of, best_overlap, clipped, correspondence, false_branches, named_lumen, overlap
+from ccta.metrics.centerlines import MISSED, artery_of, best_overlap, clipped, correspondence, false_branches, named_lumen, overlap, vessels_of
 from ccta.model import Branch, CoronaryTree
 
 LENGTH = 40.0
@@ -143,3 +143,11 @@ def test_voxels_of_the_lumen_take_the_name_of_the_nearest_artery(true_lumen):
     assert names == ("LAD", "D1") and ((branches > 0) == mask).all()
     assert branches[30, 36, 8] == 2 and branches[60, 16, 8] == 1
     assert [artery_of(n) for n in (1, 2, 3, 4, 5, 8, 13, 18, 0)] == ["RCA", "RCA", "RCA", "R-PDA", "LM", "LAD", "LCx", "L-PLB", "unnamed"]
+
+
+def test_a_reference_has_the_parents_radius_where_it_begins():
+    """D1 of radius 1 leaves the LAD of radius 1.5 at a right angle: 1.5 in the LAD's middle, 1.1 a little off it, its own farther on."""
+    lad, d1 = vessels_of(CoronaryTree(tree().branches[:2]))
+    assert (lad.radius_mm == RADIUS).all() and d1.name == "D1" and d1.length_mm == pytest.approx(22.0)
+    at = [float(np.interp(s, d1.distance_mm, d1.radius_mm)) for s in (5.0, 10.0, 10.4, 13.0)]
+    assert at == pytest.approx([1.5, 1.5, 1.1, 1.0], abs=0.05)
