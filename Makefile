@@ -23,6 +23,7 @@ bench: setup
 	@$(BIN)/python -m tests.benchmarks.hostile_input
 	@$(BIN)/python -m tests.benchmarks.end_to_end
 	@$(BIN)/ccta evaluate calcium
+	@$(BIN)/ccta evaluate segmentation
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -247,3 +247,18 @@ class Surface:
     def __post_init__(self):
         if self.points_mm.ndim != 2 or self.points_mm.shape[1] != 3 or self.triangles.ndim != 2 or self.triangles.shape[1] != 3:
             raise ValueError(f"a surface needs (N, 3) points and (T, 3) triangles, got {self.points_mm.shape}, {self.triangles.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """What is known of an image from its readers, or from a phantom's geometry; what is not known is left out.
+
+    structures: (the image's shape) bool by name: lumen, lv, myocardium, rv, la, ra, aorta, pulmonary_artery, heart_union (chambers and muscle).
+    branches: (the image's shape) uint8, the lumen's voxels with the number of their artery in `branch_names` from 1; None where no artery is named.
+    vessels: centerlines from the ostium to a distal end, with radii.
+    """
+
+    structures: dict[str, np.ndarray] = field(default_factory=dict)
+    branches: np.ndarray | None = None
+    branch_names: tuple[str, ...] = ()
+    vessels: tuple[Branch, ...] = ()

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for package in ("ccta", "cfd", "viewer") for path in (ROOT / package).rglob("*.py"))
 IMPORT = r"^\s*(?:from|import) +(?:{})\b"
-STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report")
+STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report", "metrics")
 CFD_MAY_SEE = ("model", "units", "errors", "findings", "settings", "curves", "polydata", "case")
 HOMES = {
     "torch|monai": ("ccta/networks",),

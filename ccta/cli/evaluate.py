@@ -17,6 +17,7 @@ import typer
 from ccta.agreement import icc_agreement, linear_kappa, matched
 from ccta.cli.analyse import Json
 from ccta.cli.console import print_json, print_table, reporting
+from ccta.cli.evaluate_segmentation import segmentation
 from ccta.coordinates import to_patient_mm
 
 FIRST_SEED = 1120  # nothing is tuned on the patients from here on; those of 1000-1119 were looked at
@@ -31,6 +32,7 @@ app = typer.Typer(no_args_is_help=True, help="Accuracy on patients whose truth i
 def register(parent: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command(epilog="Example: ccta evaluate calcium --patients 40")(calcium)
+    app.command(epilog="Examples: ccta evaluate segmentation | ccta evaluate segmentation asoca/ --dataset asoca --split train")(segmentation)
     parent.add_typer(app, name="evaluate")
 
 

@@ -32,6 +32,20 @@ def read_image(path: Path) -> tuple[Volume, list[str]]:
     """
     if path.name.lower().endswith(PICTURES):
         raise BadInput(f"{path} is a picture: it has no Hounsfield units and no millimetres. Give the DICOM series it was made from.")
+    array, affine = _stored(path)
+    array, notes = hounsfield(array, path.name)
+    volume, said = upright(Volume(array, affine))
+    return volume, [*notes, said] if said else notes
+
+
+def read_labels(path: Path) -> Volume:
+    """A label map as it is stored (int16), its axes as they are. Raises BadInput as `read_image` does, but takes any values."""
+    array, affine = _stored(path)
+    return Volume(array[..., 0] if array.ndim == 4 else array, affine)
+
+
+def _stored(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(int16 values, affine to patient LPS mm), the geometry checked."""
     try:
         array, affine = _nifti(path) if ".nii" in path.name.lower() else _nrrd_or_mha(path)
     except BadInput:
@@ -39,9 +53,7 @@ def read_image(path: Path) -> tuple[Volume, list[str]]:
     except Exception as error:  # nibabel and SimpleITK raise many types for a damaged file
         raise BadInput(f"{path} cannot be read as an image ({' '.join(str(error).split())[:200]}). It may be truncated: copy it again.") from error
     _check_geometry(path, array, affine)
-    array, notes = hounsfield(array, path.name)
-    volume, said = upright(Volume(array, affine))
-    return volume, [*notes, said] if said else notes
+    return array, affine
 
 
 def _nifti(path: Path):
