@@ -32,6 +32,7 @@ class SegmentSettings:
     coronary_min_cnr: float = 4.0  # (aorta - myocardium) over noise; below it noise makes tubes of its own
     coronary_margin_mm: float = 12.0  # about the labelled heart: its border is trusted to a few millimetres only
     coronary_outside_mm: float = 5.0  # epicardial arteries lie inside the pericardium; label error on top
+    coronary_pocket_mm: float = 10.0  # half-width of the grooves that are filled: the circumflex runs in the fat between left atrium, appendage and ventricle
     coronary_pool_mm: float = 3.2  # a ball of this radius fits in a chamber or the aorta, not in an artery
     coronary_pool_core_mm3: float = 50.0  # places of such a ball's centre: a chamber has thousands, a fork or a small aneurysm a few
     coronary_label_error_mm: float = 2.5  # deeper than this inside a labelled chamber there is no artery

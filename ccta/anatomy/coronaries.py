@@ -51,12 +51,21 @@ def gather_evidence(volume: Volume, heart: Volume, blood: Blood, settings: Segme
     smooth = ndimage.gaussian_filter(image, settings.coronary_smoothing_mm / settings.coronary_grid_mm)
     pools = blood_pools(smooth, labels, blood, settings)
     source = aortic_root(pools, labels, settings.coronary_grid_mm, settings.coronary_root_reach_mm)
-    region = distance_to_mask(labels > 0, settings.coronary_grid_mm) < settings.coronary_outside_mm
+    region = epicardial_region(labels > 0, settings)
     allowed = (smooth > settings.coronary_path_floor_hu) & region & ~pools
     bright = allowed & (smooth > settings.coronary_tube_floor * blood.mean_hu)
     contrast, radius = tube_contrast(image, settings.coronary_grid_mm, settings.coronary_radii_mm, bright)
     tube = np.minimum(contrast / (settings.coronary_full_tube * (blood.mean_hu - FAT_HU)), 1.0)
     return Evidence(smooth, tube, radius, allowed | source, source, settings.coronary_grid_mm, blood.mean_hu), grid.affine
+
+
+def epicardial_region(heart: np.ndarray, settings: SegmentSettings) -> np.ndarray:
+    """Where epicardial arteries may lie: up to `coronary_outside_mm` from the labelled heart, and the pockets of fat between its chambers (a closing)."""
+    reach, pocket, step = settings.coronary_outside_mm, settings.coronary_pocket_mm, 2 * settings.coronary_grid_mm
+    margin = int(np.ceil((reach + pocket) / step)) + 1  # beyond the image there is no heart
+    wide = distance_to_mask(np.pad(heart[::2, ::2, ::2], margin), step) < reach + pocket
+    closed = (distance_to_mask(~wide, step) > pocket)[margin:-margin, margin:-margin, margin:-margin]
+    return closed.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)[tuple(slice(n) for n in heart.shape)]
 
 
 def blood_pools(image_hu: np.ndarray, labels: np.ndarray, blood: Blood, settings: SegmentSettings) -> np.ndarray:

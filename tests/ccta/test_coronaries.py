@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ccta.anatomy.coronaries import segment_coronaries
+from ccta.anatomy.coronaries import epicardial_region, segment_coronaries
 from ccta.coordinates import sample, to_patient_mm
 from ccta.errors import BadInput, Refusal
 from ccta.model import HEART_LABELS, Volume
@@ -97,6 +97,16 @@ def test_another_shape_of_labels_is_bad_input(scene):
     image, heart = scene
     with pytest.raises(BadInput, match="differ in shape"):
         segment_coronaries(image, Volume(heart.array[:-1], heart.affine), SETTINGS)
+
+
+def test_arteries_may_lie_in_the_grooves_of_the_heart_but_not_away_from_it():
+    """Two chambers 16 mm apart: the fat between them belongs to the heart, that beside them only up to 5 mm."""
+    settings = SegmentSettings()
+    heart = np.zeros((80, 100, 60), bool)
+    heart[20:60, 10:34, 15:45] = heart[20:60, 66:90, 15:45] = True  # 0.5 mm voxels
+    region = epicardial_region(heart, settings)
+    assert region[heart].all() and region[40, 50, 30] and region[40, 96, 30]
+    assert not region[40, 50, 0] and not region[2, 20, 30] and region[12, 20, 30]
 
 
 def test_a_setting_reaches_the_algorithm(scene):
