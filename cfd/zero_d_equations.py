@@ -1,0 +1,246 @@
+"""The equations of a 0-D network as one system E dy/dt + F y + c(t) + n(y, dy/dt) = 0, block by block as svZeroDSolver states them.
+
+y: the flow through every node, the pressure of every node (one for all nodes of a junction without resistance), then what blocks hold inside: the pressure
+of an RCR's capacitor, the volume of a CORONARY's intramyocardial one. n holds the stenoses.
+
+BloodVessel (capacitor behind the resistance)     BloodVesselCRL (capacitor at the inlet)
+p_in - p_out = R q + S |q| q + L dq_out/dt, q = q_in     the same with q = q_out
+q_in - q_out = C d(p_in - R q_in - S |q_in| q_in)/dt     q_in - q_out = C dp_in/dt
+RCR: p = Rp q + p_c, C dp_c/dt = q - (p_c - Pd) / Rd (Westerhof 1971). CORONARY (Kim 2010): with p_a = p - Ra1 q behind the small arteries and
+p_i = V / Cc + Pim the pressure inside the muscle, q - Ca dp_a/dt = (p_a - p_i) / Ra2 = dV/dt + (p_i - P_v) / Rv1.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from cfd.zero_d_reading import Network
+
+
+class System(NamedTuple):
+    """The places of E and F, (Z,) each, c: (n,), rows that a signal enters (S,), and the stenoses: row, column and place of s |q| q and b |q| dq/dt, (M,) each."""
+
+    row: np.ndarray
+    column: np.ndarray
+    e: np.ndarray
+    f: np.ndarray
+    constant: np.ndarray
+    forced_row: np.ndarray
+    item_row: np.ndarray
+    item_column: np.ndarray
+    item_place: np.ndarray
+    item_s: np.ndarray
+    item_b: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Unknowns:
+    """flow, pressure: (K,) index of each node's. inside: {condition or junction: index}. names: [(svZeroDSolver's name, index)] in its order."""
+
+    flow: np.ndarray
+    pressure: np.ndarray
+    inside: dict[str, int]
+    names: list[tuple[str, int]]
+    size: int
+
+
+def number_unknowns(network: Network) -> Unknowns:
+    """Flows, pressures, inner unknowns, in this order."""
+    count = len(network.nodes)
+    leader = np.arange(count)
+    for junction in network.junctions:
+        if not junction.values:
+            leader[[*junction.inlets, *junction.outlets]] = (junction.inlets or junction.outlets)[0]
+    shared, group = np.unique(leader, return_inverse=True)
+    flow, pressure = np.arange(count), count + group
+    inside, names = {}, []
+    for kind, label in (("RCR", "pressure_c"), ("CORONARY", "volume_im"), ("resistive_junction", "pressure_c")):
+        for block in (*network.conditions, *network.junctions):
+            if block.kind == kind:
+                inside[block.name] = count + len(shared) + len(inside)
+                names.append((f"{label}:{block.name}", inside[block.name]))
+    order = {block.name: k for k, block in enumerate((*network.conditions, *network.junctions))}
+    names.sort(key=lambda one: order[one[0].split(":", 1)[1]])
+    pairs = zip(network.nodes, flow.tolist(), pressure.tolist(), strict=True)
+    outer = [named for node, q, p in pairs for named in ((f"flow:{node}", q), (f"pressure:{node}", p))]
+    return Unknowns(flow, pressure, inside, outer + names, count + len(shared) + len(inside))
+
+
+class _Stamps:
+    """Collects E, F, c and the stenoses."""
+
+    def __init__(self, size):
+        self.entries, self.items = [], []
+        self.constant = np.zeros(size)
+        self.forced: list[np.ndarray] = []
+        self.rows = 0
+
+    def new_rows(self, count):
+        """`count` further equations."""
+        self.rows += count
+        return np.arange(self.rows - count, self.rows)
+
+    def add(self, row, column, f=0.0, e=0.0):
+        """Broadcasts to the number of rows."""
+        self.entries.append(np.broadcast_arrays(row, column, e, f))
+
+    def stenosis(self, row, column, s, b):
+        """Adds s |q| q + b |q| dq/dt to the rows."""
+        self.items.append(np.broadcast_arrays(row, column, s, b))
+
+    def system(self) -> System:
+        """Adds up what stands at one place."""
+        size = len(self.constant)
+        item_row, item_column, s, b = (np.concatenate([one[k] for one in self.items]) for k in range(4))
+        used = (s != 0) | (b != 0)
+        item_row, item_column, s, b = item_row[used], item_column[used], s[used], b[used]
+        row, column, e, f = (np.concatenate([one[k] for one in self.entries]) for k in range(4))
+        keys = row * size + column
+        places, inverse = np.unique(np.concatenate([keys, item_row * size + item_column]), return_inverse=True)
+        forced = np.concatenate(self.forced) if self.forced else np.empty(0, int)
+        summed = [np.bincount(inverse[: len(keys)], values, len(places)) for values in (e, f)]
+        return System(places // size, places % size, *summed, self.constant, forced, item_row, item_column, inverse[len(keys) :], s, b)
+
+
+def equations(network: Network, unknowns: Unknowns, resting: bool, offsets: np.ndarray) -> System:
+    """The system. resting: as svZeroDSolver starts: no capacitor in an RCR, no volume in a CORONARY.
+
+    offsets: (number of CORONARY,) pressure taken off each Pim, so that the muscle starts with no volume. Forced rows: in the order of `forcing`.
+    """
+    stamps = _Stamps(unknowns.size)
+    _vessels(stamps, network, unknowns)
+    for kind, stamp in (("FLOW", _source), ("PRESSURE", _source), ("RESISTANCE", _resistance), ("RCR", _rcr)):
+        chosen = [one for one in network.conditions if one.kind == kind]
+        if chosen:
+            nodes = np.array([one.node for one in chosen])
+            stamp(stamps, chosen, (unknowns.flow[nodes], unknowns.pressure[nodes], _inside(unknowns, chosen)), resting)
+    chosen = [one for one in network.conditions if one.kind == "CORONARY"]
+    if chosen:
+        nodes = np.array([one.node for one in chosen])
+        at = (unknowns.flow[nodes], unknowns.pressure[nodes], _inside(unknowns, chosen))
+        (_coronary_at_rest if resting else _coronary)(stamps, chosen, at, offsets)
+    _junctions(stamps, network, unknowns)
+    return stamps.system()
+
+
+def _inside(unknowns, chosen):
+    return np.array([unknowns.inside.get(one.name, -1) for one in chosen])
+
+
+def _column(conditions, key):
+    return np.array([one.values[key] for one in conditions])
+
+
+def _vessels(stamps, network, unknowns):
+    q_in, q_out = unknowns.flow[network.ends].T
+    p_in, p_out = unknowns.pressure[network.ends].T
+    resistance, capacitance, inductance, stenosis = network.values.T
+    first, second = stamps.new_rows(len(q_in)), stamps.new_rows(len(q_in))
+    through = np.where(network.crl, q_out, q_in)
+    behind = np.where(network.crl, 0.0, capacitance)
+    stamps.add(first, p_in, 1.0)
+    stamps.add(first, through, -resistance)
+    stamps.add(first, p_out, -1.0)
+    stamps.add(first, q_out, e=-inductance)
+    stamps.stenosis(first, through, -stenosis, 0.0)
+    stamps.add(second, q_in, 1.0, behind * resistance)
+    stamps.add(second, q_out, -1.0)
+    stamps.add(second, p_in, e=-capacitance)
+    stamps.stenosis(second, q_in, 0.0, 2 * behind * stenosis)
+
+
+def _source(stamps, chosen, at, _resting):
+    row = stamps.new_rows(len(chosen))
+    stamps.add(row, at[0] if chosen[0].kind == "FLOW" else at[1], 1.0)
+    stamps.forced.append(row)
+
+
+def _resistance(stamps, chosen, at, _resting):
+    row = stamps.new_rows(len(chosen))
+    stamps.add(row, at[1], 1.0)
+    stamps.add(row, at[0], -_column(chosen, "R"))
+    stamps.constant[row] = -_column(chosen, "Pd")
+
+
+def _rcr(stamps, chosen, at, resting):
+    q, p, inner = at
+    first, second = stamps.new_rows(len(chosen)), stamps.new_rows(len(chosen))
+    distal = _column(chosen, "Rd")
+    stamps.add(first, p, 1.0)
+    stamps.add(first, q, -_column(chosen, "Rp"))
+    stamps.add(first, inner, -1.0)
+    stamps.add(second, q, distal)
+    stamps.add(second, inner, -1.0, 0.0 if resting else -distal * _column(chosen, "C"))
+    stamps.constant[second] = _column(chosen, "Pd")
+
+
+def _coronary_at_rest(stamps, chosen, at, _offsets):
+    q, p, volume = at
+    first, second = stamps.new_rows(len(chosen)), stamps.new_rows(len(chosen))
+    stamps.add(first, p, 1.0)
+    stamps.add(first, q, -_column(chosen, "Ra1") - _column(chosen, "Ra2") - _column(chosen, "Rv1"))
+    stamps.constant[first] = -_column(chosen, "P_v")
+    stamps.add(second, volume, 1.0)
+
+
+def _coronary(stamps, chosen, at, offsets):
+    q, p, volume = at
+    proximal, small, venous, arterial, muscle = (_column(chosen, key) for key in ("Ra1", "Ra2", "Rv1", "Ca", "Cc"))
+    first, second = stamps.new_rows(len(chosen)), stamps.new_rows(len(chosen))
+    stamps.add(first, q, venous, venous * arterial * proximal)
+    stamps.add(first, p, e=-venous * arterial)
+    stamps.add(first, volume, -1 / muscle, -venous)
+    stamps.constant[first] = _column(chosen, "P_v") + offsets
+    stamps.add(second, p, 1.0, small * arterial)
+    stamps.add(second, q, -proximal - small, -small * arterial * proximal)
+    stamps.add(second, volume, -1 / muscle)
+    stamps.constant[second] = offsets
+    stamps.forced += [first, second]
+
+
+def _junctions(stamps, network, unknowns):
+    plain = [one for one in network.junctions if not one.values]
+    balance = [(k, node, sign) for k, one in enumerate(plain) for nodes, sign in ((one.inlets, 1.0), (one.outlets, -1.0)) for node in nodes]
+    if plain:
+        k, node, sign = np.array(balance).T
+        stamps.add(stamps.new_rows(len(plain))[k.astype(int)], unknowns.flow[node.astype(int)], sign)
+    for junction in network.junctions:
+        if junction.values:
+            _junction_with_losses(stamps, junction, unknowns)
+
+
+def _junction_with_losses(stamps, junction, unknowns):
+    """resistive_junction: a resistance from each node to one inner pressure. BloodVesselJunction: a vessel without capacitor to each outlet."""
+    nodes = np.array([*junction.inlets, *junction.outlets])
+    sign = np.repeat([1.0, -1.0], [len(junction.inlets), len(junction.outlets)])
+    stamps.add(stamps.new_rows(1), unknowns.flow[nodes], sign)
+    if junction.kind == "resistive_junction":
+        row = stamps.new_rows(len(nodes))
+        stamps.add(row, unknowns.pressure[nodes], sign)
+        stamps.add(row, unknowns.flow[nodes], -junction.values["R"])
+        stamps.add(row, unknowns.inside[junction.name], -sign)
+        return
+    outlets = np.array(junction.outlets)
+    row = stamps.new_rows(len(outlets))
+    stamps.add(row, unknowns.pressure[junction.inlets[0]], 1.0)
+    stamps.add(row, unknowns.pressure[outlets], -1.0)
+    stamps.add(row, unknowns.flow[outlets], -junction.values["R_poiseuille"], -junction.values["L"])
+    stamps.stenosis(row, unknowns.flow[outlets], -junction.values["stenosis_coefficient"], 0.0)
+
+
+def forcing(network: Network, time: np.ndarray | None) -> np.ndarray:
+    """(T, S) what the signals add to the forced rows at the times of a cycle; time None: one row of means, which svZeroDSolver starts from.
+
+    Between its samples a signal is linear.
+    """
+    columns = []
+    for kind, times_used in (("FLOW", 1), ("PRESSURE", 1), ("CORONARY", 2)):
+        chosen = [one for one in network.conditions if one.kind == kind]
+        if time is None and kind == "CORONARY":
+            continue
+        rows = [[one.signal[1].mean()] if time is None else np.interp(time, *one.signal) for one in chosen]
+        columns += times_used * rows
+    if not columns:
+        return np.empty((1, 0))
+    return -np.array(columns).T.copy()
