@@ -7,14 +7,14 @@ result says whether the last cycle repeats the one before.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ccta.errors import BadInput
-from cfd.zero_d import Timing, solve_pulsatile, solve_steady
-from cfd.zero_d_equations import Unknowns, number_unknowns
+from cfd.zero_d import Timing, solve_steady, start_pulsatile
+from cfd.zero_d_equations import Unknowns, number_unknowns, variable_names
 from cfd.zero_d_reading import Network, read_network
 from cfd.zero_d_values import need, number
 
@@ -86,7 +86,7 @@ def solve_document(document: dict) -> Answer:
         states = np.broadcast_to(state, (len(times), len(state)))
         return Answer(_layout(network, unknowns, output, (times, states, np.zeros_like(states))), 0, 0.0)
     timing = _timing(network, parameters, rest_first)
-    start = _start(document, number_unknowns(network))
+    start = _start(document, network)
     return _pulsatile(network, timing, output, start, _wanted_change(parameters))
 
 
@@ -108,9 +108,9 @@ def _timing(network, parameters, rest_first):
         raise BadInput(f"rho_infty is {rho:g}; it lies between 0 and 1")
     points, cycles = (_count(parameters, key, None, least) for key, least in (("number_of_time_pts_per_cardiac_cycle", 2), ("number_of_cardiac_cycles", 1)))
     wanted = _wanted_change(parameters)
-    constants = [one.values["Rd"] * one.values["C"] for one in network.conditions if one.kind == "RCR"]
-    if wanted is not None and constants:
-        cycles = max(1, math.ceil(-max(constants) / (network.period or 1.0) * math.log(wanted)))  # Pfaller 2021, equation 21
+    if wanted is not None and "RCR" in network.conditions:
+        known = network.conditions["RCR"].constants
+        cycles = max(1, math.ceil(-np.max(known["Rd"] * known["C"]) / (network.period or 1.0) * math.log(wanted)))  # Pfaller 2021, equation 21
     return Timing(network.period or 1.0, points, cycles, rho, rest_first)
 
 
@@ -124,15 +124,15 @@ def _wanted_change(parameters):
     return percent / 100
 
 
-def _start(document, unknowns: Unknowns):
+def _start(document, network: Network):
     """(values, rates) from "initial_condition" and "initial_condition_d": by svZeroDSolver's names of variables, or pressure_all and flow_all."""
-    state = []
+    unknowns, state = number_unknowns(network), []
     for key in ("initial_condition", "initial_condition_d"):
         given = document.get(key) or {}
         if not isinstance(given, Mapping) or not all(isinstance(value, int | float) and math.isfinite(value) for value in given.values()):
             raise BadInput(f'"{key}" is not an object of finite numbers')
         values = np.zeros(unknowns.size)
-        for name, index in unknowns.names:
+        for name, index in variable_names(network, unknowns) if given else ():
             everywhere = {"flow": "flow_all", "pressure": "pressure_all"}.get(name.split(":", 1)[0]) if key == "initial_condition" else None
             if name in given or everywhere in given:
                 values[index] = given.get(name, given.get(everywhere))
@@ -141,20 +141,35 @@ def _start(document, unknowns: Unknowns):
 
 
 def _pulsatile(network, timing: Timing, output: Output, start, wanted) -> Answer:
-    unknowns, steps = number_unknowns(network), timing.points - 1
-    last, first = steps * (timing.cycles - 1), steps * max(timing.cycles - 2, 0)
-    kept = 0 if output.all_cycles else first
-    states, rates = solve_pulsatile(network, timing, kept, start)
-    change = _cycle_change(states, steps)
-    shown = np.arange(0 if output.all_cycles else last, steps * timing.cycles + 1, output.interval)
-    times = timing.step * (shown - shown[0])
-    return Answer(_layout(network, unknowns, output, (times, states[shown - kept], rates[shown - kept])), timing.cycles, change)
+    unknowns, steps, cycles = number_unknowns(network), timing.points - 1, timing.cycles
+    ready = start_pulsatile(network, timing, start)
+    first = 0 if output.all_cycles else steps * max(cycles - 2, 0)
+    states, rates = ready.march(cycles, first)
+    if wanted is not None and "RCR" not in network.conditions:
+        while cycles < timing.cycles + MOST_EXTRA_CYCLES and _mean_change(network, unknowns, states, steps) > wanted:
+            more, faster = replace(ready, values=states[-1], rates=rates[-1]).march(1)
+            drop = 0 if output.all_cycles or len(states) <= 2 * steps else steps
+            states, rates = np.vstack([states[drop:], more[1:]]), np.vstack([rates[drop:], faster[1:]])
+            cycles += 1
+    shown = np.arange(0 if output.all_cycles else len(states) - 1 - steps, len(states), output.interval)
+    series = (timing.step * (shown - shown[0]), states[shown], rates[shown])
+    return Answer(_layout(network, unknowns, output, series), cycles, _cycle_change(states, steps))
+
+
+def _mean_change(network, unknowns, states, steps):
+    """Largest relative change of a mean flow or pressure at the ends of the network over the last two cycles; infinite with one cycle."""
+    if len(states) < 2 * steps + 1:
+        return np.inf
+    nodes = np.concatenate([group.nodes for group in network.conditions.values()])
+    ends = states[:, np.concatenate([unknowns.flow[nodes], unknowns.pressure[nodes]])]
+    before, after = ends[-2 * steps - 1 : -steps].mean(axis=0), ends[-steps - 1 :].mean(axis=0)
+    return np.max(np.abs(after - before) / np.maximum(np.abs(before), 1e-300))
 
 
 def _cycle_change(states, steps):
     """Largest change from the last cycle but one to the last, of the range of its quantity; None with one cycle.
 
-    What hardly varies is compared with the widest range of its kind instead, flows and pressures being told apart by nothing but size: of its own mean.
+    What varies by less than a thousandth of its size is compared with that.
     """
     if len(states) < 2 * steps + 1:
         return None
@@ -167,7 +182,8 @@ def _layout(network: Network, unknowns: Unknowns, output: Output, series) -> dic
     """svZeroDSolver's columns: per vessel, or per variable, its times one after the other; the mean over them has no time."""
     times, states, rates = series
     if output.variable_based:
-        names, parts = [name for name, _ in unknowns.names], {"y": np.array([index for _, index in unknowns.names])}
+        names, indices = zip(*variable_names(network, unknowns), strict=True)
+        parts = {"y": np.array(indices)}
         derivatives = {"ydot": parts["y"]}
     else:
         (q_in, q_out), (p_in, p_out) = unknowns.flow[network.ends].T, unknowns.pressure[network.ends].T

@@ -11,11 +11,13 @@ from numba import njit
 
 from ccta.errors import SolverFailed
 from cfd.sparse_lu import factorise, plan_pivots, room_for, substitute
-from cfd.zero_d_equations import Unknowns, equations, forcing, number_unknowns
+from cfd.zero_d_equations import System, Unknowns, equations, forcing, number_unknowns
 from cfd.zero_d_reading import Network
 
 TOLERANCE = 1e-10  # of each equation's residual, relative to the sum of its terms
+KEPT = 1e-3
 MOST_ITERATIONS = 60
+TINY = 1e-300
 ITERATIONS_OF_A_PLAN = 12  # then the pivots are chosen anew
 STARTING_STEPS, STEPS_OF_A_PERIOD = 31, 10  # svZeroDSolver's way to its first state
 PUSH = 1e-3  # of the flow that the largest pressure would drive through a stenosis alone: slope where Newton starts at rest without a resistance
@@ -48,23 +50,37 @@ def solve_steady(network: Network) -> tuple[Unknowns, np.ndarray]:
     return unknowns, states[0]
 
 
-def solve_pulsatile(network: Network, timing: Timing, first_kept: int, start: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """((T, n) values, (T, n) rates of change) at the points first_kept to cycles (points - 1). start: values and rates, at rest 0."""
+@dataclass(frozen=True, eq=False)
+class Pulsatile:
+    """A network ready to be marched in time from a state: (n,) values and their (n,) rates of change. signals: (points - 1, S) of one period."""
+
+    system: System
+    timing: Timing
+    signals: np.ndarray
+    values: np.ndarray
+    rates: np.ndarray
+
+    def march(self, cycles: int, first_kept: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """((T, n) values, (T, n) rates of change) at the points first_kept to cycles (points - 1)."""
+        scheme = (self.timing.step, self.timing.rho, (self.timing.points - 1) * cycles, first_kept)
+        states, rates, failed = _march(self.system, scheme, self.values, self.rates, self.signals)
+        _refuse(failed, self.timing.step, "")
+        return states, rates
+
+
+def start_pulsatile(network: Network, timing: Timing, start: tuple[np.ndarray, np.ndarray]) -> Pulsatile:
+    """start: values and rates, 0 for rest; the steady march comes first unless the timing says otherwise."""
     unknowns, offsets = number_unknowns(network), _no_offsets(network)
     y, rate = start
     if timing.rest_first:
         resting = equations(network, unknowns, True, offsets)
         scheme = (timing.period / STEPS_OF_A_PERIOD, timing.rho, STARTING_STEPS, STARTING_STEPS)
         states, rates, failed = _march(resting, scheme, y, rate, forcing(network, None))
-        _refuse(failed, scheme[0], "of the steady start")
+        _refuse(failed, scheme[0], "of the steady start ")
         y, rate = states[0], rates[0]
     system = equations(network, unknowns, False, _muscle_offsets(network, unknowns, (y, rate), timing.rest_first))
-    steps = timing.points - 1
-    middle = (np.arange(steps) + 1 / (1 + timing.rho)) * timing.step
-    signals = forcing(network, np.fmod(middle, timing.period))
-    states, rates, failed = _march(system, (timing.step, timing.rho, steps * timing.cycles, first_kept), y, rate, signals)
-    _refuse(failed, timing.step, "")
-    return states, rates
+    middle = (np.arange(timing.points - 1) + 1 / (1 + timing.rho)) * timing.step
+    return Pulsatile(system, timing, forcing(network, np.fmod(middle, timing.period)), y, rate)
 
 
 def _refuse(failed, step, what):
@@ -76,20 +92,18 @@ def _refuse(failed, step, what):
 
 
 def _no_offsets(network):
-    return np.zeros(sum(one.kind == "CORONARY" for one in network.conditions))
+    return np.zeros(len(network.conditions["CORONARY"].names) if "CORONARY" in network.conditions else 0)
 
 
 def _muscle_offsets(network, unknowns, state, rest_first):
     """Pim at the start less the pressure that the first state has inside the muscle, per CORONARY."""
-    y, rate = state
-    offsets = []
-    for one in network.conditions:
-        if one.kind == "CORONARY":
-            q, p, values = unknowns.flow[one.node], unknowns.pressure[one.node], one.values
-            small = y[q] - values["Ca"] * (rate[p] - values["Ra1"] * rate[q])
-            inside = y[p] - values["Ra1"] * y[q] - values["Ra2"] * small
-            offsets.append((one.signal[1].mean() if rest_first else one.signal[1][0]) - inside)
-    return np.array(offsets)
+    if "CORONARY" not in network.conditions:
+        return _no_offsets(network)
+    group, (y, rate) = network.conditions["CORONARY"], state
+    q, p, known = unknowns.flow[group.nodes], unknowns.pressure[group.nodes], group.constants
+    small = y[q] - known["Ca"] * (rate[p] - known["Ra1"] * rate[q])
+    inside = y[p] - known["Ra1"] * y[q] - known["Ra2"] * small
+    return np.array([signal.mean if rest_first else signal.values[0] for signal in group.signals]) - inside
 
 
 @njit(cache=True)
@@ -107,7 +121,7 @@ def _march(system, scheme, y, rate, signals):
         states[0], rates[0] = y, rate
     middle = (y + alpha_f * step * rate, rate.copy())
     _set_in_motion(system, middle[0], push)
-    slopes = _slopes(system, slope, middle)
+    slopes = _slopes(system, slope, _item_slopes(system, slope, middle[0], middle[1]))
     plan, singular = plan_pivots(len(y), system.row, system.column, slopes)
     if singular:
         return states, rates, 1
@@ -150,18 +164,23 @@ def _set_in_motion(system, y, push):
 
 @njit(cache=True)
 def _newton(system, constant, slope, middle, solver):
-    """(settled, plan, factors): changes `middle`, (values, rates), until no equation is off by more than TOLERANCE. A linear system takes one step."""
+    """(settled, plan, factors): changes `middle`, (values, rates), until no equation is off by more than TOLERANCE.
+
+    A linear system takes one step, its factors being there. Otherwise factors are made once and kept while each step takes the residual down to less than
+    KEPT of what it was. A step leaves nothing of the linear terms, so that only the stenoses are evaluated again.
+    """
     y, rate = middle
     plan, factors = solver
-    linear, change = len(system.item_row) == 0, np.empty(len(y))
+    linear, change, made = len(system.item_row) == 0, np.empty(len(y)), False
+    residual, terms, items = _residual(system, constant, y, rate)
+    worst = np.max(np.abs(residual) / terms)
+    used = np.zeros(len(items))
     for iteration in range(MOST_ITERATIONS):
-        residual, largest = _residual(system, constant, y, rate)
-        if largest <= TOLERANCE:
+        if worst <= TOLERANCE:
             return True, plan, factors
-        if not np.isfinite(largest):
-            break
-        if not linear:
-            slopes = _slopes(system, slope, middle)
+        if not linear and not made:
+            used = _item_slopes(system, slope, y, rate)
+            slopes = _slopes(system, slope, used)
             if iteration == ITERATIONS_OF_A_PLAN or not factorise(plan, factors, slopes):
                 plan, singular = plan_pivots(len(y), system.row, system.column, slopes)
                 factors = room_for(plan)
@@ -172,35 +191,55 @@ def _newton(system, constant, slope, middle, solver):
         y -= slope[1] * change
         if linear:
             return np.all(np.isfinite(y)), plan, factors
+        before, worst = worst, 0.0
+        residual[:] = 0.0
+        for m in range(len(items)):
+            row, now = system.item_row[m], _item(system, m, y, rate)
+            residual[row] += now - items[m] + used[m] * change[system.item_column[m]]
+            items[m] = now
+        for row in system.item_row:
+            worst = max(worst, abs(residual[row]) / terms[row])
+        if not np.isfinite(worst):
+            break
+        made = worst < KEPT * before
     return False, plan, factors
+
+
+@njit(cache=True)
+def _item(system, m, y, rate):
+    q = y[system.item_column[m]]
+    return abs(q) * (system.item_s[m] * q + system.item_b[m] * rate[system.item_column[m]])
+
+
+@njit(cache=True)
+def _item_slopes(system, slope, y, rate):
+    """(M,) derivative of each stenosis' term by the rate of its flow at the end of the step."""
+    result = np.empty(len(system.item_row))
+    for m in range(len(result)):
+        q, dq, s, b = y[system.item_column[m]], rate[system.item_column[m]], system.item_s[m], system.item_b[m]
+        result[m] = slope[1] * (2.0 * s * abs(q) + b * np.sign(q) * dq) + slope[0] * b * abs(q)
+    return result
 
 
 @njit(cache=True, fastmath={"contract"})
 def _residual(system, constant, y, rate):
-    """((n,) residual, its largest element relative to the sum of the terms of its equation)."""
-    residual, terms = constant.copy(), np.abs(constant)
+    """(n,) residual, (n,) sum of the sizes of each equation's terms, (M,) terms of the stenoses."""
+    residual, terms, items = constant.copy(), np.abs(constant) + TINY, np.empty(len(system.item_row))
     for z in range(len(system.row)):
-        a, b = system.e[z] * rate[system.column[z]], system.f[z] * y[system.column[z]]
-        residual[system.row[z]] += a + b
-        terms[system.row[z]] += abs(a) + abs(b)
-    for m in range(len(system.item_row)):
-        q = y[system.item_column[m]]
-        term = abs(q) * (system.item_s[m] * q + system.item_b[m] * rate[system.item_column[m]])
-        residual[system.item_row[m]] += term
-        terms[system.item_row[m]] += abs(term)
-    largest = 0.0
-    for i in range(len(residual)):
-        if not abs(residual[i]) <= largest * terms[i]:
-            largest = abs(residual[i]) / terms[i]
-    return residual, largest
+        term = system.e[z] * rate[system.column[z]] + system.f[z] * y[system.column[z]]
+        residual[system.row[z]] += term
+        terms[system.row[z]] += abs(term)
+    for m in range(len(items)):
+        items[m] = _item(system, m, y, rate)
+        residual[system.item_row[m]] += items[m]
+        terms[system.item_row[m]] += abs(items[m])
+    return residual, terms, items
 
 
 @njit(cache=True, fastmath={"contract"})
-def _slopes(system, slope, middle):
-    """(Z,) derivative of the equations by the rate at the end of the step."""
+def _slopes(system, slope, item_slopes):
+    """(Z,) derivative of the equations by the rates at the end of the step."""
     slopes = slope[0] * system.e + slope[1] * system.f
-    for m in range(len(system.item_row)):
-        q, rate = middle[0][system.item_column[m]], middle[1][system.item_column[m]]
-        by_value = 2.0 * system.item_s[m] * abs(q) + system.item_b[m] * np.sign(q) * rate
-        slopes[system.item_place[m]] += slope[1] * by_value + slope[0] * system.item_b[m] * abs(q)
+    for m in range(len(item_slopes)):
+        slopes[system.item_place[m]] += item_slopes[m]
     return slopes

@@ -18,6 +18,9 @@ import numpy as np
 from cfd.zero_d_reading import Network
 
 
+INSIDE = {"RCR": "pressure_c", "CORONARY": "volume_im", "resistive_junction": "pressure_c"}
+
+
 class System(NamedTuple):
     """The places of E and F, (Z,) each, c: (n,), rows that a signal enters (S,), and the stenoses: row, column and place of s |q| q and b |q| dq/dt, (M,) each."""
 
@@ -36,35 +39,40 @@ class System(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Unknowns:
-    """flow, pressure: (K,) index of each node's. inside: {condition or junction: index}. names: [(svZeroDSolver's name, index)] in its order."""
+    """flow, pressure: (K,) index of each node's. inside: {condition or junction: index}."""
 
     flow: np.ndarray
     pressure: np.ndarray
     inside: dict[str, int]
-    names: list[tuple[str, int]]
     size: int
 
 
 def number_unknowns(network: Network) -> Unknowns:
     """Flows, pressures, inner unknowns, in this order."""
-    count = len(network.nodes)
-    leader = np.arange(count)
+    count, following = len(network.nodes), 0
+    pressure = [-1] * count
     for junction in network.junctions:
         if not junction.values:
-            leader[[*junction.inlets, *junction.outlets]] = (junction.inlets or junction.outlets)[0]
-    shared, group = np.unique(leader, return_inverse=True)
-    flow, pressure = np.arange(count), count + group
-    inside, names = {}, []
-    for kind, label in (("RCR", "pressure_c"), ("CORONARY", "volume_im"), ("resistive_junction", "pressure_c")):
-        for block in (*network.conditions, *network.junctions):
-            if block.kind == kind:
-                inside[block.name] = count + len(shared) + len(inside)
-                names.append((f"{label}:{block.name}", inside[block.name]))
-    order = {block.name: k for k, block in enumerate((*network.conditions, *network.junctions))}
-    names.sort(key=lambda one: order[one[0].split(":", 1)[1]])
-    pairs = zip(network.nodes, flow.tolist(), pressure.tolist(), strict=True)
+            for node in (*junction.inlets, *junction.outlets):
+                pressure[node] = count + following
+            following += 1
+    for node in range(count):
+        if pressure[node] < 0:
+            pressure[node] = count + following
+            following += 1
+    names = [name for kind in INSIDE if kind in network.conditions for name in network.conditions[kind].names]
+    names += [junction.name for junction in network.junctions if junction.kind in INSIDE]
+    inside = {name: count + following + k for k, name in enumerate(names)}
+    return Unknowns(np.arange(count), np.array(pressure), inside, count + following + len(inside))
+
+
+def variable_names(network: Network, unknowns: Unknowns) -> list[tuple[str, int]]:
+    """[(svZeroDSolver's name of a variable, index)] in its order."""
+    pairs = zip(network.nodes, unknowns.flow.tolist(), unknowns.pressure.tolist(), strict=True)
     outer = [named for node, q, p in pairs for named in ((f"flow:{node}", q), (f"pressure:{node}", p))]
-    return Unknowns(flow, pressure, inside, outer + names, count + len(shared) + len(inside))
+    kinds = {name: kind for kind, group in network.conditions.items() for name in group.names}
+    blocks = [(name, kinds[name]) for name in network.condition_order] + [(one.name, one.kind) for one in network.junctions]
+    return outer + [(f"{INSIDE[kind]}:{name}", unknowns.inside[name]) for name, kind in blocks if kind in INSIDE]
 
 
 class _Stamps:
@@ -110,26 +118,15 @@ def equations(network: Network, unknowns: Unknowns, resting: bool, offsets: np.n
     """
     stamps = _Stamps(unknowns.size)
     _vessels(stamps, network, unknowns)
-    for kind, stamp in (("FLOW", _source), ("PRESSURE", _source), ("RESISTANCE", _resistance), ("RCR", _rcr)):
-        chosen = [one for one in network.conditions if one.kind == kind]
-        if chosen:
-            nodes = np.array([one.node for one in chosen])
-            stamp(stamps, chosen, (unknowns.flow[nodes], unknowns.pressure[nodes], _inside(unknowns, chosen)), resting)
-    chosen = [one for one in network.conditions if one.kind == "CORONARY"]
-    if chosen:
-        nodes = np.array([one.node for one in chosen])
-        at = (unknowns.flow[nodes], unknowns.pressure[nodes], _inside(unknowns, chosen))
-        (_coronary_at_rest if resting else _coronary)(stamps, chosen, at, offsets)
+    coronary = _coronary_at_rest if resting else _coronary
+    for kind, stamp in {"FLOW": _source, "PRESSURE": _source, "RESISTANCE": _resistance, "RCR": _rcr, "CORONARY": coronary}.items():
+        if kind in network.conditions:
+            group = network.conditions[kind]
+            inner = np.array([unknowns.inside[name] for name in group.names]) if kind in INSIDE else None
+            at = (unknowns.flow[group.nodes], unknowns.pressure[group.nodes], inner)
+            stamp(stamps, group, at, offsets if kind == "CORONARY" else resting)
     _junctions(stamps, network, unknowns)
     return stamps.system()
-
-
-def _inside(unknowns, chosen):
-    return np.array([unknowns.inside.get(one.name, -1) for one in chosen])
-
-
-def _column(conditions, key):
-    return np.array([one.values[key] for one in conditions])
 
 
 def _vessels(stamps, network, unknowns):
@@ -150,48 +147,48 @@ def _vessels(stamps, network, unknowns):
     stamps.stenosis(second, q_in, 0.0, 2 * behind * stenosis)
 
 
-def _source(stamps, chosen, at, _resting):
-    row = stamps.new_rows(len(chosen))
-    stamps.add(row, at[0] if chosen[0].kind == "FLOW" else at[1], 1.0)
+def _source(stamps, group, at, _resting):
+    row = stamps.new_rows(len(group.names))
+    stamps.add(row, at[0] if group.kind == "FLOW" else at[1], 1.0)
     stamps.forced.append(row)
 
 
-def _resistance(stamps, chosen, at, _resting):
-    row = stamps.new_rows(len(chosen))
+def _resistance(stamps, group, at, _resting):
+    row = stamps.new_rows(len(group.names))
     stamps.add(row, at[1], 1.0)
-    stamps.add(row, at[0], -_column(chosen, "R"))
-    stamps.constant[row] = -_column(chosen, "Pd")
+    stamps.add(row, at[0], -group.constants["R"])
+    stamps.constant[row] = -group.constants["Pd"]
 
 
-def _rcr(stamps, chosen, at, resting):
+def _rcr(stamps, group, at, resting):
     q, p, inner = at
-    first, second = stamps.new_rows(len(chosen)), stamps.new_rows(len(chosen))
-    distal = _column(chosen, "Rd")
+    first, second = stamps.new_rows(len(group.names)), stamps.new_rows(len(group.names))
+    distal = group.constants["Rd"]
     stamps.add(first, p, 1.0)
-    stamps.add(first, q, -_column(chosen, "Rp"))
+    stamps.add(first, q, -group.constants["Rp"])
     stamps.add(first, inner, -1.0)
     stamps.add(second, q, distal)
-    stamps.add(second, inner, -1.0, 0.0 if resting else -distal * _column(chosen, "C"))
-    stamps.constant[second] = _column(chosen, "Pd")
+    stamps.add(second, inner, -1.0, 0.0 if resting else -distal * group.constants["C"])
+    stamps.constant[second] = group.constants["Pd"]
 
 
-def _coronary_at_rest(stamps, chosen, at, _offsets):
+def _coronary_at_rest(stamps, group, at, _offsets):
     q, p, volume = at
-    first, second = stamps.new_rows(len(chosen)), stamps.new_rows(len(chosen))
+    first, second = stamps.new_rows(len(group.names)), stamps.new_rows(len(group.names))
     stamps.add(first, p, 1.0)
-    stamps.add(first, q, -_column(chosen, "Ra1") - _column(chosen, "Ra2") - _column(chosen, "Rv1"))
-    stamps.constant[first] = -_column(chosen, "P_v")
+    stamps.add(first, q, -group.constants["Ra1"] - group.constants["Ra2"] - group.constants["Rv1"])
+    stamps.constant[first] = -group.constants["P_v"]
     stamps.add(second, volume, 1.0)
 
 
-def _coronary(stamps, chosen, at, offsets):
+def _coronary(stamps, group, at, offsets):
     q, p, volume = at
-    proximal, small, venous, arterial, muscle = (_column(chosen, key) for key in ("Ra1", "Ra2", "Rv1", "Ca", "Cc"))
-    first, second = stamps.new_rows(len(chosen)), stamps.new_rows(len(chosen))
+    proximal, small, venous, arterial, muscle = (group.constants[key] for key in ("Ra1", "Ra2", "Rv1", "Ca", "Cc"))
+    first, second = stamps.new_rows(len(group.names)), stamps.new_rows(len(group.names))
     stamps.add(first, q, venous, venous * arterial * proximal)
     stamps.add(first, p, e=-venous * arterial)
     stamps.add(first, volume, -1 / muscle, -venous)
-    stamps.constant[first] = _column(chosen, "P_v") + offsets
+    stamps.constant[first] = group.constants["P_v"] + offsets
     stamps.add(second, p, 1.0, small * arterial)
     stamps.add(second, q, -proximal - small, -small * arterial * proximal)
     stamps.add(second, volume, -1 / muscle)
@@ -235,12 +232,12 @@ def forcing(network: Network, time: np.ndarray | None) -> np.ndarray:
     Between its samples a signal is linear.
     """
     columns = []
-    for kind, times_used in (("FLOW", 1), ("PRESSURE", 1), ("CORONARY", 2)):
-        chosen = [one for one in network.conditions if one.kind == kind]
-        if time is None and kind == "CORONARY":
-            continue
-        rows = [[one.signal[1].mean()] if time is None else np.interp(time, *one.signal) for one in chosen]
-        columns += times_used * rows
+    for kind in ("FLOW", "PRESSURE", "CORONARY"):
+        signals = network.conditions[kind].signals if kind in network.conditions else []
+        if time is not None:
+            columns += (2 if kind == "CORONARY" else 1) * [np.interp(time, one.times, one.values) for one in signals]
+        elif kind != "CORONARY":
+            columns += [[one.mean] for one in signals]
     if not columns:
         return np.empty((1, 0))
     return -np.array(columns).T.copy()
