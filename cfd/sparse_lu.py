@@ -194,18 +194,19 @@ def _by_row(size, row, column):
 def _eliminate(size, row, column, values):
     """(pivot rows, pivot columns, L as (rows, steps), U as (steps, columns), singular): Gauss on chained entries, pivots by `_best_pivot`."""
     chains = _chained(size, row, column, values)
-    in_row, in_column, row_of, column_of, value, after, below, row_count, column_count = chains
+    in_row, in_column, row_of, column_of, value, after, below, row_count, column_count, having = chains
     open_row, place = np.ones(size, np.bool_), np.full(size, -1)
     pivots, columns = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    lower, upper = [(0, 0)], [(0, 0)]
+    lower, upper, at = [(0, 0)], [(0, 0)], 0
     singular = False
     for k in range(size):
-        z = _best_pivot(open_row, in_row, after, column_of, value, row_count, column_count)
+        z, at = _best_pivot(open_row, chains, at)
         if z < 0:
             singular = True
             break
         r, c = row_of[z], column_of[z]
         pivots[k], columns[k], open_row[r] = r, c, False
+        having[row_count[r]] -= 1
         e = in_row[r]
         while e >= 0:
             column_count[column_of[e]] -= 1
@@ -233,8 +234,9 @@ def _without_first(pairs):
 @njit(cache=True)
 def _subtract(chains, place, pivot, target):
     """Row of `target` minus a multiple of the pivot's row, so that `target` vanishes. place: (n,) scratch, entry of the row per column."""
-    in_row, in_column, row_of, column_of, value, after, below, row_count, column_count = chains
+    in_row, in_column, row_of, column_of, value, after, below, row_count, column_count, having = chains
     i, ratio = row_of[target], value[target] / value[pivot]
+    having[row_count[i]] -= 1
     _unlink(in_row, after, i, target)
     row_count[i] -= 1
     e = in_row[i]
@@ -256,6 +258,7 @@ def _subtract(chains, place, pivot, target):
             row_count[i] += 1
             column_count[j] += 1
         e = after[e]
+    having[row_count[i]] += 1
     e = in_row[i]
     while e >= 0:
         place[column_of[e]] = -1
@@ -264,18 +267,20 @@ def _subtract(chains, place, pivot, target):
 
 @njit(cache=True)
 def _chained(size, row, column, values):
-    """Entries chained along each row (in_row, after) and each column (in_column, below), and how many each holds."""
+    """Entries chained along each row (in_row, after) and each column (in_column, below), how many each holds, how many rows hold so many."""
     in_row, in_column = np.full(size, -1), np.full(size, -1)
-    row_count, column_count = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    row_count, column_count, having = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size + 1, np.int64)
     entries = range(len(row))
-    row_of, column_of, value = [row[z] for z in entries], [column[z] for z in entries], [values[z] for z in entries]
+    row_of, column_of, value = [np.int64(row[z]) for z in entries], [np.int64(column[z]) for z in entries], [values[z] for z in entries]
     after, below = [-1 for _ in entries], [-1 for _ in entries]
     for z in entries:
         after[z], below[z] = in_row[row[z]], in_column[column[z]]
         in_row[row[z]] = in_column[column[z]] = z
         row_count[row[z]] += 1
         column_count[column[z]] += 1
-    return in_row, in_column, row_of, column_of, value, after, below, row_count, column_count
+    for count in row_count:
+        having[count] += 1
+    return in_row, in_column, row_of, column_of, value, after, below, row_count, column_count, having
 
 
 @njit(cache=True)
@@ -290,15 +295,18 @@ def _unlink(in_row, after, row, entry):
 
 
 @njit(cache=True)
-def _best_pivot(open_row, in_row, after, entry_column, value, row_count, column_count):
-    """Entry of least (entries in its row - 1) (entries in its column - 1) among the shortest rows, if large enough in its row; -1 if there is none."""
-    size = len(open_row)
-    shortest = size + 1
-    for i in range(size):
-        if open_row[i] and row_count[i] < shortest:
-            shortest = row_count[i]
-    best, cost, searched = -1, size * size, 0
-    for i in range(size):
+def _best_pivot(open_row, chains, at):
+    """(entry, row to go on from) of least (entries in its row - 1) (entries in its column - 1) among the shortest rows, if large enough in its row.
+
+    Entry -1 if there is none. The search goes round from row `at` and looks at ROWS_SEARCHED rows at most.
+    """
+    in_row, _, _, column_of, value, after, _, row_count, column_count, having = chains
+    size, shortest = len(open_row), 0
+    while having[shortest] == 0:
+        shortest += 1
+    best, cost, searched, i = -1, size * size, 0, at
+    for _ in range(size):
+        i = i + 1 if i + 1 < size else 0
         if not open_row[i] or row_count[i] > shortest:
             continue
         largest, e = 0.0, in_row[i]
@@ -307,11 +315,11 @@ def _best_pivot(open_row, in_row, after, entry_column, value, row_count, column_
             e = after[e]
         e = in_row[i]
         while e >= 0:
-            fill = (row_count[i] - 1) * (column_count[entry_column[e]] - 1)
+            fill = (row_count[i] - 1) * (column_count[column_of[e]] - 1)
             if largest > 0 and abs(value[e]) >= SMALLEST_PIVOT * largest and fill < cost:
                 best, cost = e, fill
             e = after[e]
         searched += 1
         if cost == 0 or searched == ROWS_SEARCHED:
             break
-    return best
+    return best, i

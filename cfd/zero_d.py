@@ -5,6 +5,7 @@ system does not matter.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -14,11 +15,10 @@ from cfd.sparse_lu import factorise, plan_pivots, room_for, substitute
 from cfd.zero_d_equations import System, Unknowns, equations, forcing, number_unknowns
 from cfd.zero_d_reading import Network
 
-TOLERANCE = 1e-10  # of each equation's residual, relative to the sum of its terms
+TOLERANCE = 1e-9  # of each equation's residual, relative to the sum of its terms
 KEPT = 1e-3
 MOST_ITERATIONS = 60
 TINY = 1e-300
-ITERATIONS_OF_A_PLAN = 12  # then the pivots are chosen anew
 STARTING_STEPS, STEPS_OF_A_PERIOD = 31, 10  # svZeroDSolver's way to its first state
 PUSH = 1e-3  # of the flow that the largest pressure would drive through a stenosis alone: slope where Newton starts at rest without a resistance
 
@@ -106,6 +106,21 @@ def _muscle_offsets(network, unknowns, state, rest_first):
     return np.array([signal.mean if rest_first else signal.values[0] for signal in group.signals]) - inside
 
 
+class _Room(NamedTuple):
+    """Vectors that every step writes anew: c, values and rates in the middle of a step, residual and size of the terms of each equation, change of the rates;
+    derivatives at the places of the matrix; terms of the stenoses and their derivatives."""
+
+    constant: np.ndarray
+    y: np.ndarray
+    rate: np.ndarray
+    residual: np.ndarray
+    terms: np.ndarray
+    change: np.ndarray
+    slopes: np.ndarray
+    items: np.ndarray
+    item_slopes: np.ndarray
+
+
 @njit(cache=True)
 def _march(system, scheme, y, rate, signals):
     """((T, n) values, (T, n) rates, 0 or the number of the step that failed), of the steps first_kept to count. scheme: step, rho, count, first_kept.
@@ -115,29 +130,27 @@ def _march(system, scheme, y, rate, signals):
     step, rho, count, first_kept = scheme
     alpha_m, alpha_f = 0.5 * (3.0 - rho) / (1.0 + rho), 1.0 / (1.0 + rho)
     slope = (alpha_m, alpha_f * (0.5 + alpha_m - alpha_f) * step)  # of rate and value in the middle of the step over that of the rate at its end
-    states, rates = np.empty((count + 1 - first_kept, len(y))), np.empty((count + 1 - first_kept, len(y)))
-    y, rate, constant, push = y.copy(), rate.copy(), system.constant.copy(), _push(system, signals)
+    size, stenoses = len(y), len(system.item_row)
+    states, rates = np.empty((count + 1 - first_kept, size)), np.empty((count + 1 - first_kept, size))
+    y, rate, push = y.copy(), rate.copy(), _push(system, signals)
+    v = np.zeros((6, size))
+    room = _Room(v[0], v[1], v[2], v[3], v[4], v[5], np.zeros(len(system.row)), np.zeros(stenoses), np.zeros(stenoses))
     if first_kept == 0:
         states[0], rates[0] = y, rate
-    middle = (y + alpha_f * step * rate, rate.copy())
-    _set_in_motion(system, middle[0], push)
-    slopes = _slopes(system, slope, _item_slopes(system, slope, middle[0], middle[1]))
-    plan, singular = plan_pivots(len(y), system.row, system.column, slopes)
-    if singular:
-        return states, rates, 1
-    factors = room_for(plan)
-    factorise(plan, factors, slopes)
+    _begin(system, (y, rate, alpha_f * step), signals[0], push, room)
+    plan, factors, singular = _replan(system, slope, room)
     for k in range(count):
-        constant[:] = system.constant
-        for s in range(len(system.forced_row)):
-            constant[system.forced_row[s]] += signals[k % len(signals), s]
-        middle = (y + alpha_f * step * rate, rate.copy())
-        _set_in_motion(system, middle[0], push)
-        settled, plan, factors = _newton(system, constant, slope, middle, (plan, factors))
+        _begin(system, (y, rate, alpha_f * step), signals[k % len(signals)], push, room)
+        settled = not singular and _newton(system, slope, room, plan, factors)
+        if not settled and not singular:  # its pivots may have become poor
+            _begin(system, (y, rate, alpha_f * step), signals[k % len(signals)], push, room)
+            plan, factors, singular = _replan(system, slope, room)
+            settled = not singular and _newton(system, slope, room, plan, factors)
         if not settled:
             return states, rates, k + 1
-        y += (middle[0] - y) / alpha_f
-        rate += (middle[1] - rate) / alpha_m
+        for i in range(size):
+            y[i] += (room.y[i] - y[i]) / alpha_f
+            rate[i] += (room.rate[i] - rate[i]) / alpha_m
         if k + 1 >= first_kept:
             states[k + 1 - first_kept], rates[k + 1 - first_kept] = y, rate
     return states, rates, 0
@@ -145,7 +158,7 @@ def _march(system, scheme, y, rate, signals):
 
 @njit(cache=True)
 def _push(system, signals):
-    """(M,) flow to start Newton from in stenoses at rest."""
+    """(M,) flow to start Newton from in stenoses at rest, where they have no slope, which may leave a part undetermined."""
     largest = max(np.abs(signals).max() if signals.size else 0.0, np.abs(system.constant).max())
     push = np.zeros(len(system.item_s))
     for m in range(len(push)):
@@ -155,91 +168,104 @@ def _push(system, signals):
 
 
 @njit(cache=True)
-def _set_in_motion(system, y, push):
-    """At rest a stenosis has no slope, which leaves a part without resistance undetermined: Newton's first guess gets a little flow there."""
+def _begin(system, state, signal, push, room):
+    """Fills c of the step and Newton's first guess of its middle: the old rates go on."""
+    y, rate, part = state
+    for i in range(len(y)):
+        room.constant[i] = system.constant[i]
+        room.y[i] = y[i] + part * rate[i]
+        room.rate[i] = rate[i]
+    for s in range(len(system.forced_row)):
+        room.constant[system.forced_row[s]] += signal[s]
     for m in range(len(push)):
-        if y[system.item_column[m]] == 0.0:
-            y[system.item_column[m]] = push[m]
+        if room.y[system.item_column[m]] == 0.0:
+            room.y[system.item_column[m]] = push[m]
 
 
 @njit(cache=True)
-def _newton(system, constant, slope, middle, solver):
-    """(settled, plan, factors): changes `middle`, (values, rates), until no equation is off by more than TOLERANCE.
+def _replan(system, slope, room):
+    """(plan, factors, singular) for the derivatives at the present guess; the factors are made."""
+    _slopes(system, slope, room)
+    plan, singular = plan_pivots(len(room.y), system.row, system.column, room.slopes)
+    factors = room_for(plan)
+    return plan, factors, singular or not factorise(plan, factors, room.slopes)
+
+
+@njit(cache=True)
+def _newton(system, slope, room, plan, factors):
+    """Whether no equation is off by more than TOLERANCE in the end; changes room.y and room.rate.
 
     A linear system takes one step, its factors being there. Otherwise factors are made once and kept while each step takes the residual down to less than
     KEPT of what it was. A step leaves nothing of the linear terms, so that only the stenoses are evaluated again.
     """
-    y, rate = middle
-    plan, factors = solver
-    linear, change, made = len(system.item_row) == 0, np.empty(len(y)), False
-    residual, terms, items = _residual(system, constant, y, rate)
-    worst = np.max(np.abs(residual) / terms)
-    used = np.zeros(len(items))
-    for iteration in range(MOST_ITERATIONS):
+    linear, made = len(system.item_row) == 0, False
+    worst = _residual(system, room)
+    for _ in range(MOST_ITERATIONS):
         if worst <= TOLERANCE:
-            return True, plan, factors
+            return True
         if not linear and not made:
-            used = _item_slopes(system, slope, y, rate)
-            slopes = _slopes(system, slope, used)
-            if iteration == ITERATIONS_OF_A_PLAN or not factorise(plan, factors, slopes):
-                plan, singular = plan_pivots(len(y), system.row, system.column, slopes)
-                factors = room_for(plan)
-                if singular or not factorise(plan, factors, slopes):
-                    break
-        substitute(plan, factors, residual, change)
-        rate -= slope[0] * change
-        y -= slope[1] * change
+            _slopes(system, slope, room)
+            if not factorise(plan, factors, room.slopes):
+                return False
+        substitute(plan, factors, room.residual, room.change)
+        for i in range(len(room.y)):
+            room.rate[i] -= slope[0] * room.change[i]
+            room.y[i] -= slope[1] * room.change[i]
         if linear:
-            return np.all(np.isfinite(y)), plan, factors
-        before, worst = worst, 0.0
-        residual[:] = 0.0
-        for m in range(len(items)):
-            row, now = system.item_row[m], _item(system, m, y, rate)
-            residual[row] += now - items[m] + used[m] * change[system.item_column[m]]
-            items[m] = now
-        for row in system.item_row:
-            worst = max(worst, abs(residual[row]) / terms[row])
+            return np.all(np.isfinite(room.y))
+        before, worst = worst, _left_by_stenoses(system, room)
         if not np.isfinite(worst):
-            break
+            return False
         made = worst < KEPT * before
-    return False, plan, factors
+    return False
 
 
 @njit(cache=True)
-def _item(system, m, y, rate):
-    q = y[system.item_column[m]]
-    return abs(q) * (system.item_s[m] * q + system.item_b[m] * rate[system.item_column[m]])
-
-
-@njit(cache=True)
-def _item_slopes(system, slope, y, rate):
-    """(M,) derivative of each stenosis' term by the rate of its flow at the end of the step."""
-    result = np.empty(len(system.item_row))
-    for m in range(len(result)):
-        q, dq, s, b = y[system.item_column[m]], rate[system.item_column[m]], system.item_s[m], system.item_b[m]
-        result[m] = slope[1] * (2.0 * s * abs(q) + b * np.sign(q) * dq) + slope[0] * b * abs(q)
-    return result
+def _item(system, m, room):
+    q = room.y[system.item_column[m]]
+    return abs(q) * (system.item_s[m] * q + system.item_b[m] * room.rate[system.item_column[m]])
 
 
 @njit(cache=True, fastmath={"contract"})
-def _residual(system, constant, y, rate):
-    """(n,) residual, (n,) sum of the sizes of each equation's terms, (M,) terms of the stenoses."""
-    residual, terms, items = constant.copy(), np.abs(constant) + TINY, np.empty(len(system.item_row))
+def _residual(system, room):
+    """Fills residual, terms and items; the largest residual relative to the sum of the sizes of its equation's terms."""
+    residual, terms = room.residual, room.terms
+    for i in range(len(residual)):
+        residual[i], terms[i] = room.constant[i], abs(room.constant[i]) + TINY
     for z in range(len(system.row)):
-        term = system.e[z] * rate[system.column[z]] + system.f[z] * y[system.column[z]]
+        term = system.e[z] * room.rate[system.column[z]] + system.f[z] * room.y[system.column[z]]
         residual[system.row[z]] += term
         terms[system.row[z]] += abs(term)
-    for m in range(len(items)):
-        items[m] = _item(system, m, y, rate)
-        residual[system.item_row[m]] += items[m]
-        terms[system.item_row[m]] += abs(items[m])
-    return residual, terms, items
+    for m in range(len(room.items)):
+        room.items[m] = _item(system, m, room)
+        residual[system.item_row[m]] += room.items[m]
+        terms[system.item_row[m]] += abs(room.items[m])
+    worst = 0.0
+    for i in range(len(residual)):
+        worst = max(worst, abs(residual[i]) / terms[i])
+    return worst
 
 
 @njit(cache=True, fastmath={"contract"})
-def _slopes(system, slope, item_slopes):
-    """(Z,) derivative of the equations by the rates at the end of the step."""
-    slopes = slope[0] * system.e + slope[1] * system.f
-    for m in range(len(item_slopes)):
-        slopes[system.item_place[m]] += item_slopes[m]
-    return slopes
+def _left_by_stenoses(system, room):
+    """Fills the residual that a Newton step leaves, all of it by the stenoses, and their items; the largest as in `_residual`."""
+    room.residual[:] = 0.0
+    worst = 0.0
+    for m in range(len(room.items)):
+        now = _item(system, m, room)
+        room.residual[system.item_row[m]] += now - room.items[m] + room.item_slopes[m] * room.change[system.item_column[m]]
+        room.items[m] = now
+    for row in system.item_row:
+        worst = max(worst, abs(room.residual[row]) / room.terms[row])
+    return worst
+
+
+@njit(cache=True, fastmath={"contract"})
+def _slopes(system, slope, room):
+    """Fills the derivatives of the stenoses' terms and of the equations by the rates at the end of the step."""
+    for z in range(len(room.slopes)):
+        room.slopes[z] = slope[0] * system.e[z] + slope[1] * system.f[z]
+    for m in range(len(room.items)):
+        q, dq, s, b = room.y[system.item_column[m]], room.rate[system.item_column[m]], system.item_s[m], system.item_b[m]
+        room.item_slopes[m] = slope[1] * (2.0 * s * abs(q) + b * np.sign(q) * dq) + slope[0] * b * abs(q)
+        room.slopes[system.item_place[m]] += room.item_slopes[m]

@@ -1,5 +1,6 @@
 """The boundary conditions of a 0-D network in svZeroDSolver's format: which there are, what each takes, how it varies over the cardiac cycle."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ CONSTANTS = {
     "CORONARY": ("Ra1", "Ra2", "Rv1", "Ca", "Cc", "P_v"),
 }
 SIGNAL = {"FLOW": "Q", "PRESSURE": "P", "CORONARY": "Pim"}
-ALLOWED = {kind: frozenset((*keys, SIGNAL.get(kind, keys[-1] if keys else ""), "t", "closed_loop_outlet")) for kind, keys in CONSTANTS.items()}
+REQUIRED = {kind: frozenset((*keys, *([SIGNAL[kind]] if kind in SIGNAL else []))) for kind, keys in CONSTANTS.items()}
+ALLOWED = {kind: keys | {"t", "closed_loop_outlet"} for kind, keys in REQUIRED.items()}
+START = np.zeros(1)
 EQUAL = 1e-9  # relative: a list over time whose values differ less is constant
 
 
@@ -51,22 +54,22 @@ def read_conditions(listed: list, ends: dict[str, tuple[int, bool]]) -> dict[str
     chosen: dict[str, list] = {}
     for one in listed:
         name = one["bc_name"]
-        if name in ends:
-            kind = need(one, "bc_type", name)
-            if kind not in CONSTANTS:
-                raise BadInput(f"{name} has the unknown bc_type {kind!r}; known are {', '.join(CONSTANTS)}")
-            if ends[name][1] and kind not in ("FLOW", "PRESSURE"):
-                raise BadInput(f"{name} ({kind}) stands at an inlet, where svZeroDSolver would turn its sign; use FLOW or PRESSURE there")
-            chosen.setdefault(kind, []).append((name, known_only(mapping(one, "bc_values", name), ALLOWED[kind], name)))
+        if name not in ends:
+            continue
+        kind = need(one, "bc_type", name)
+        if kind not in CONSTANTS:
+            raise BadInput(f"{name} has the unknown bc_type {kind!r}; known are {', '.join(CONSTANTS)}")
+        if ends[name][1] and kind not in ("FLOW", "PRESSURE"):
+            raise BadInput(f"{name} ({kind}) stands at an inlet, where svZeroDSolver would turn its sign; use FLOW or PRESSURE there")
+        given = known_only(mapping(one, "bc_values", name), ALLOWED[kind], name)
+        if not REQUIRED[kind] <= given.keys():
+            raise BadInput(f'{name} ({kind}) has no "{sorted(REQUIRED[kind] - given.keys())[0]}"; give it one')
+        chosen.setdefault(kind, []).append((name, given))
     return {kind: _conditions(kind, chosen[kind], ends) for kind in CONSTANTS if kind in chosen}
 
 
 def _conditions(kind, chosen, ends):
     names, keys = [name for name, _ in chosen], CONSTANTS[kind]
-    for name, given in chosen:
-        for key in (*keys, SIGNAL.get(kind)):
-            if key is not None and key not in given:
-                raise BadInput(f'{name} ({kind}) has no "{key}"; give it one')
     columns = table([[given[key] for key in keys] for _, given in chosen], names, keys).T
     constants = dict(zip(keys, columns, strict=True))
     if np.any(constants.get("Cc", 1.0) == 0):
@@ -77,32 +80,39 @@ def _conditions(kind, chosen, ends):
 
 def _signal(given, key, name) -> Signal:
     """As svZeroDSolver reads it: the period is the last time less the first; before the first time the first two values are extended."""
-    values, largest, mean, varies = _values(given[key], key, name)
+    values = given[key]
+    if not (isinstance(values, list) and len(values) == 2 and values[0] == values[1] and type(values[0]) is float):  # the usual way to write a constant
+        values = number_list(values, f"{key} of {name}")
+        if len(values) == 1 or np.ptp(values) > EQUAL * np.abs(values).max():
+            return _varying(given, values, key, name)
+    times = given.get("t")
+    if not (isinstance(times, list) and len(times) == len(values) and type(times[0]) is type(times[-1]) is float and 0 <= times[0] < times[-1] < math.inf):
+        return _varying(given, number_list(values, f"{key} of {name}"), key, name)
+    if not math.isfinite(values[0]) or (key == "P" and values[0] < 0):
+        return _varying(given, number_list(values, f"{key} of {name}"), key, name)
+    return Signal(START, np.array([float(values[0])]), float(values[0]), times[-1] - times[0])
+
+
+def _varying(given, values, key, name):
+    mean = float(values.mean())
+    if key == "P" and mean < -EQUAL * np.abs(values).max():
+        raise BadInput(f"P of {name} is negative ({mean:g} on average); give a pressure >= 0")
     if len(values) == 1:
-        return Signal(np.zeros(1), values, mean, None)
+        return Signal(START, values, mean, None)
     times = number_list(need(given, "t", name), f"t of {name}")
     if len(times) != len(values):
         raise BadInput(f"{name} has {len(times)} times and {len(values)} values of {key}; give as many")
     if times[0] < 0 or np.any(times[1:] < times[:-1]) or times[0] == times[-1]:
         raise BadInput(f"t of {name} must rise from 0 to the end of the cardiac cycle")
     period = float(times[-1] - times[0])
-    if not varies:
-        return Signal(np.zeros(1), values[:1], mean, period)
+    if np.ptp(values) <= EQUAL * np.abs(values).max():
+        return Signal(START, values[:1], mean, period)
     if times[0] > 0:
         if times[0] == times[1]:
             raise BadInput(f"t of {name} begins with two equal times after 0; begin at 0")
         first = values[0] - (values[1] - values[0]) / (times[1] - times[0]) * times[0]
         times, values = np.append(0.0, times), np.append(first, values)
     return Signal(times, values, mean, period)
-
-
-def _values(given, key, name):
-    values = number_list(given, f"{key} of {name}")
-    mean, least, most = float(values.mean()), values.min(), values.max()
-    largest = max(abs(least), abs(most))
-    if key == "P" and mean < -EQUAL * largest:
-        raise BadInput(f"P of {name} is negative ({mean:g} on average); give a pressure >= 0")
-    return values, largest, mean, most - least > EQUAL * largest
 
 
 def common_period(parameters: Mapping, conditions: dict[str, Conditions]) -> float | None:

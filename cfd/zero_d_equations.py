@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from cfd.zero_d_reading import Network
 
@@ -90,25 +91,49 @@ class _Stamps:
         return np.arange(self.rows - count, self.rows)
 
     def add(self, row, column, f=0.0, e=0.0):
-        """Broadcasts to the number of rows."""
-        self.entries.append(np.broadcast_arrays(row, column, e, f))
+        """A number stands for one in every row."""
+        none = np.zeros(len(row))
+        self.entries.append((row, column + np.zeros(len(row), int), none + e, none + f))
 
     def stenosis(self, row, column, s, b):
         """Adds s |q| q + b |q| dq/dt to the rows."""
-        self.items.append(np.broadcast_arrays(row, column, s, b))
+        none = np.zeros(len(row))
+        self.items.append((row, column, none + s, none + b))
 
     def system(self) -> System:
         """Adds up what stands at one place."""
-        size = len(self.constant)
-        item_row, item_column, s, b = (np.concatenate([one[k] for one in self.items]) for k in range(4))
-        used = (s != 0) | (b != 0)
+        item_row, item_column, s, b = (np.concatenate(part) for part in zip(*self.items, strict=True))
+        used = np.flatnonzero((s != 0) | (b != 0))
         item_row, item_column, s, b = item_row[used], item_column[used], s[used], b[used]
-        row, column, e, f = (np.concatenate([one[k] for one in self.entries]) for k in range(4))
-        keys = row * size + column
-        places, inverse = np.unique(np.concatenate([keys, item_row * size + item_column]), return_inverse=True)
+        self.entries.append((item_row, item_column, np.zeros(len(s)), np.zeros(len(s))))
+        row, column, e, f = (np.concatenate(part) for part in zip(*self.entries, strict=True))
         forced = np.concatenate(self.forced) if self.forced else np.empty(0, int)
-        summed = [np.bincount(inverse[: len(keys)], values, len(places)) for values in (e, f)]
-        return System(places // size, places % size, *summed, self.constant, forced, item_row, item_column, inverse[len(keys) :], s, b)
+        row, column, e, f, place = _added_up(len(self.constant), row, column, e, f)
+        return System(row, column, e, f, self.constant, forced, item_row, item_column, place[len(place) - len(s) :], s, b)
+
+
+@njit(cache=True)
+def _added_up(size, row, column, e, f):
+    """(row, column, e, f) of every place once, row by row, and where each entry went."""
+    start = np.zeros(size + 1, np.int64)
+    for r in row:
+        start[r + 1] += 1
+    start = np.cumsum(start)
+    count, order = np.zeros(size, np.int64), np.empty(len(row), np.int64)
+    for z in range(len(row)):
+        order[start[row[z]] + count[row[z]]] = z
+        count[row[z]] += 1
+    place, seen, at, n = np.empty(len(row), np.int64), np.full(size, -1), np.zeros(size, np.int64), 0
+    rows, columns, es, fs = np.empty(len(row), np.int32), np.empty(len(row), np.int32), np.zeros(len(row)), np.zeros(len(row))
+    for z in order:
+        c = column[z]
+        if seen[c] != row[z]:
+            seen[c], at[c], rows[n], columns[n] = row[z], n, row[z], c
+            n += 1
+        place[z] = at[c]
+        es[at[c]] += e[z]
+        fs[at[c]] += f[z]
+    return rows[:n].copy(), columns[:n].copy(), es[:n].copy(), fs[:n].copy(), place
 
 
 def equations(network: Network, unknowns: Unknowns, resting: bool, offsets: np.ndarray) -> System:
@@ -198,10 +223,10 @@ def _coronary(stamps, group, at, offsets):
 
 def _junctions(stamps, network, unknowns):
     plain = [one for one in network.junctions if not one.values]
-    balance = [(k, node, sign) for k, one in enumerate(plain) for nodes, sign in ((one.inlets, 1.0), (one.outlets, -1.0)) for node in nodes]
     if plain:
-        k, node, sign = np.array(balance).T
-        stamps.add(stamps.new_rows(len(plain))[k.astype(int)], unknowns.flow[node.astype(int)], sign)
+        nodes = np.array([node for one in plain for node in (*one.inlets, *one.outlets)])
+        sign = np.repeat(len(plain) * [1.0, -1.0], [len(side) for one in plain for side in (one.inlets, one.outlets)])
+        stamps.add(np.repeat(stamps.new_rows(len(plain)), [len(one.inlets) + len(one.outlets) for one in plain]), unknowns.flow[nodes], sign)
     for junction in network.junctions:
         if junction.values:
             _junction_with_losses(stamps, junction, unknowns)
@@ -211,7 +236,7 @@ def _junction_with_losses(stamps, junction, unknowns):
     """resistive_junction: a resistance from each node to one inner pressure. BloodVesselJunction: a vessel without capacitor to each outlet."""
     nodes = np.array([*junction.inlets, *junction.outlets])
     sign = np.repeat([1.0, -1.0], [len(junction.inlets), len(junction.outlets)])
-    stamps.add(stamps.new_rows(1), unknowns.flow[nodes], sign)
+    stamps.add(np.repeat(stamps.new_rows(1), len(nodes)), unknowns.flow[nodes], sign)
     if junction.kind == "resistive_junction":
         row = stamps.new_rows(len(nodes))
         stamps.add(row, unknowns.pressure[nodes], sign)
