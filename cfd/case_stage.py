@@ -1,12 +1,17 @@
 """The flow stage of a case: what it reads from the Case directory and what it leaves there."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from ccta.case import Case
 from ccta.errors import Refusal, SolverFailed
 from ccta.settings import FlowSettings, Settings
 from cfd.lumen_cut import CutFailed
-from cfd.pipeline import Anatomy, FlowResult, Progress, solve_flow
+from cfd.network_export import network_document
+from cfd.network_json import write_atomically
+from cfd.physiology import DEFAULT_CUFF_MMHG
+from cfd.pipeline import Anatomy, FlowResult, Progress, flow_problem, solve_flow
 
 
 def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
@@ -15,7 +20,22 @@ def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, 
     verdict = found.quality.verdict.get("ffr", "good") if found.quality else "good"
     if not verdict.startswith("good"):
         raise Refusal(f"FFR-CT was not computed: {verdict}")
-    anatomy = Anatomy(
+    result = _solved(_anatomy(case, found), settings.flow, progress)
+    absent = _write_volume_files(case, result)
+    case.write_json("pullback", result.pullback.model_dump_json())
+    case.update_findings(ffr=result.ffr)
+    return absent
+
+
+def write_case_network(case: Case, settings: FlowSettings, target: Path) -> None:
+    """The case's tree as a pulsatile 0-D network in svZeroDSolver's JSON (temporary name, then renamed)."""
+    problem = flow_problem(_anatomy(case, case.findings()), settings)
+    cuff = (settings.systolic_mmhg, settings.diastolic_mmhg) if settings.systolic_mmhg > 0 else DEFAULT_CUFF_MMHG
+    write_atomically(target, json.dumps(network_document(problem, cuff), indent=1))
+
+
+def _anatomy(case: Case, found) -> Anatomy:
+    return Anatomy(
         tree=case.read_tree(),
         sections=case.read_sections(),
         stenoses=found.stenoses or (),
@@ -23,11 +43,6 @@ def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, 
         lv_mass_g=found.heart.lv_mass_g if found.heart else found.heart,
         patient=found.patient,
     )
-    result = _solved(anatomy, settings.flow, progress)
-    absent = _write_volume_files(case, result)
-    case.write_json("pullback", result.pullback.model_dump_json())
-    case.update_findings(ffr=result.ffr)
-    return absent
 
 
 def _solved(anatomy: Anatomy, settings: FlowSettings, progress: Progress) -> FlowResult:

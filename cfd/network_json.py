@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ccta.errors import BadInput
+from ccta.errors import BadInput, StorageFailed
 from cfd.zero_d import Timing, solve_steady, start_pulsatile
 from cfd.zero_d_equations import Unknowns, number_unknowns, variable_names
 from cfd.zero_d_reading import Network, read_network
@@ -43,13 +43,18 @@ class Answer:
     cycle_change: float | None
 
     @property
+    def periodic(self) -> bool | None:
+        """Whether the last cycle repeats the one before within PERIODIC; None where that is not known."""
+        return None if self.cycle_change is None else self.cycle_change <= PERIODIC
+
+    @property
     def summary(self) -> str:
         """One sentence on the state that was reached."""
         if self.cycles == 0:
             return "steady state"
         if self.cycle_change is None:
             return "1 cycle, so that nothing is known about periodicity; ask for 2 cycles or more"
-        if self.cycle_change <= PERIODIC:
+        if self.periodic:
             return f"periodic: the last of {self.cycles} cycles changed by {100 * self.cycle_change:.2g} % of the range"
         return f"NOT periodic: the last of {self.cycles} cycles still changed by {100 * self.cycle_change:.2g} % of the range; raise number_of_cardiac_cycles"
 
@@ -57,17 +62,26 @@ class Answer:
 def solve_network_file(source: Path, target: Path) -> Answer:
     """Reads, solves, writes the result (temporary name, then renamed): JSON columns, or CSV as svzerodsolver writes it where the target ends in .csv."""
     try:
-        document = json.loads(Path(source).read_text())
+        document = json.loads(Path(source).read_bytes())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BadInput(f"{source} is not a readable JSON file ({error})") from error
     try:
         answer = solve_document(document)
     except BadInput as error:
         raise BadInput(f"{source}: {error}") from error
-    temporary = Path(target).with_name(Path(target).name + ".part")
-    temporary.write_text(_csv(answer.columns) if Path(target).suffix == ".csv" else json.dumps(answer.columns))
-    temporary.replace(target)
+    write_atomically(target, _csv(answer.columns) if Path(target).suffix == ".csv" else json.dumps(answer.columns))
     return answer
+
+
+def write_atomically(target: Path, content: str) -> None:
+    """Writes under a temporary name, then renames. StorageFailed where that cannot be done."""
+    temporary = Path(target).with_name(Path(target).name + ".part")
+    try:
+        temporary.write_text(content)
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageFailed(f"{target} could not be written ({error.strerror}); choose another place") from error
 
 
 def solve_document(document: dict) -> Answer:

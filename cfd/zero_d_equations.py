@@ -18,12 +18,11 @@ from numba import njit
 
 from cfd.zero_d_reading import Network
 
-
 INSIDE = {"RCR": "pressure_c", "CORONARY": "volume_im", "resistive_junction": "pressure_c"}
 
 
 class System(NamedTuple):
-    """The places of E and F, (Z,) each, c: (n,), rows that a signal enters (S,), and the stenoses: row, column and place of s |q| q and b |q| dq/dt, (M,) each."""
+    """Places of E and F, (Z,) each, c: (n,), rows that a signal enters (S,); the stenoses, (M,) each: row, column and place of s |q| q + b |q| dq/dt."""
 
     row: np.ndarray
     column: np.ndarray

@@ -114,7 +114,7 @@ def _attach(vessels, names, numbering, known):
     ends, nodes = numbering
     attached = {}
     for index, vessel in enumerate(vessels):
-        for side, name in (((0, "inlet"), (1, "outlet")) if vessel.get("boundary_conditions") else ()):
+        for side, name in ((0, "inlet"), (1, "outlet")) if vessel.get("boundary_conditions") else ():
             name = vessel["boundary_conditions"].get(name)
             if name is None:
                 continue

@@ -42,9 +42,7 @@ def table(rows: list, owners: list[str], keys: tuple[str, ...]) -> np.ndarray:
         good = False
     if good:
         return numbers.astype(float)
-    return np.array(
-        [[_constant(value, f"{key} of {owner}") for value, key in zip(row, keys, strict=True)] for row, owner in zip(rows, owners, strict=True)]
-    )
+    return np.array([[_constant(value, f"{key} of {owner}") for value, key in zip(row, keys, strict=True)] for row, owner in zip(rows, owners, strict=True)])
 
 
 def number(value, what: str) -> float:
