@@ -212,7 +212,10 @@ def windkessel_error(points):
     """Decay of an RCR's capacitor from 100 with no flow: p = 100 exp(-t / (Rd C)), the largest error over a cycle of one second."""
     decay = condition("OUT", "RCR", Rp=1.0, Rd=10.0, C=0.05, Pd=0.0)
     network = single(condition("IN", "FLOW", Q=[0.0, 0.0], t=[0.0, 1.0]), decay, {"R_poiseuille": 1.0}, 1, points, steady_initial=False)
-    start = {"pressure_all": 100.0, "pressure_c:OUT": 100.0}, {"pressure_c:OUT": -200.0, "pressure:IN:branch0_seg0": -200.0, "pressure:branch0_seg0:OUT": -200.0}
+    start = (
+        {"pressure_all": 100.0, "pressure_c:OUT": 100.0},
+        {"pressure_c:OUT": -200.0, "pressure:IN:branch0_seg0": -200.0, "pressure:branch0_seg0:OUT": -200.0},
+    )
     answer = solved(network | dict(zip(("initial_condition", "initial_condition_d"), start, strict=True)))
     return np.abs(answer["pressure_out"][0] - 100 * np.exp(-answer["time"][0] / 0.5)).max()
 
