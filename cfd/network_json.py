@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ccta.errors import BadInput, StorageFailed
-from cfd.zero_d import Timing, solve_steady, start_pulsatile
+from cfd.zero_d import Timing, start_pulsatile
 from cfd.zero_d_equations import Unknowns, number_unknowns, variable_names
 from cfd.zero_d_reading import Network, read_network
+from cfd.zero_d_steady import solve_steady
 from cfd.zero_d_values import need, number
 
 COLUMNS = ("flow_in", "flow_out", "pressure_in", "pressure_out")

@@ -12,7 +12,7 @@ from numba import njit
 
 from ccta.errors import SolverFailed
 from cfd.sparse_lu import factorise, plan_pivots, room_for, substitute
-from cfd.zero_d_equations import System, Unknowns, equations, forcing, number_unknowns
+from cfd.zero_d_equations import System, equations, forcing, number_unknowns
 from cfd.zero_d_reading import Network
 
 TOLERANCE = 1e-9  # of each equation's residual, relative to the sum of its terms
@@ -38,18 +38,6 @@ class Timing:
         return self.period / (self.points - 1)
 
 
-def solve_steady(network: Network) -> tuple[Unknowns, np.ndarray]:
-    """(unknowns, (n,) their values) of the steady state under the mean signals. SolverFailed where the equations have no single solution."""
-    unknowns = number_unknowns(network)
-    system = equations(network, unknowns, True, _no_offsets(network))
-    still = system._replace(e=np.zeros_like(system.e), item_b=np.zeros_like(system.item_b))
-    zero = np.zeros(unknowns.size)
-    states, _, failed = _march(still, (1.0, 0.0, 1, 1), zero, zero, forcing(network, None))
-    if failed:
-        raise SolverFailed("the network's equations have no single solution: a part has no pressure or resistance at any end")
-    return unknowns, states[0]
-
-
 @dataclass(frozen=True, eq=False)
 class Pulsatile:
     """A network ready to be marched in time from a state: (n,) values and their (n,) rates of change. signals: (points - 1, S) of one period."""
@@ -63,7 +51,7 @@ class Pulsatile:
     def march(self, cycles: int, first_kept: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """((T, n) values, (T, n) rates of change) at the points first_kept to cycles (points - 1)."""
         scheme = (self.timing.step, self.timing.rho, (self.timing.points - 1) * cycles, first_kept)
-        states, rates, failed = _march(self.system, scheme, self.values, self.rates, self.signals)
+        states, rates, failed = march(self.system, scheme, self.values, self.rates, self.signals)
         _refuse(failed, self.timing.step, "")
         return states, rates
 
@@ -75,7 +63,7 @@ def start_pulsatile(network: Network, timing: Timing, start: tuple[np.ndarray, n
     if timing.rest_first:
         resting = equations(network, unknowns, True, offsets)
         scheme = (timing.period / STEPS_OF_A_PERIOD, timing.rho, STARTING_STEPS, STARTING_STEPS)
-        states, rates, failed = _march(resting, scheme, y, rate, forcing(network, None))
+        states, rates, failed = march(resting, scheme, y, rate, forcing(network, None))
         _refuse(failed, scheme[0], "of the steady start ")
         y, rate = states[0], rates[0]
     system = equations(network, unknowns, False, _muscle_offsets(network, unknowns, (y, rate), timing.rest_first))
@@ -122,7 +110,7 @@ class _Room(NamedTuple):
 
 
 @njit(cache=True)
-def _march(system, scheme, y, rate, signals):
+def march(system, scheme, y, rate, signals):
     """((T, n) values, (T, n) rates, 0 or the number of the step that failed), of the steps first_kept to count. scheme: step, rho, count, first_kept.
 
     signals: (P, S) what the forced rows get in the steps of one period, over and over.

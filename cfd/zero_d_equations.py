@@ -69,13 +69,13 @@ def number_unknowns(network: Network) -> Unknowns:
 def variable_names(network: Network, unknowns: Unknowns) -> list[tuple[str, int]]:
     """[(svZeroDSolver's name of a variable, index)] in its order."""
     pairs = zip(network.nodes, unknowns.flow.tolist(), unknowns.pressure.tolist(), strict=True)
-    outer = [named for node, q, p in pairs for named in ((f"flow:{node}", q), (f"pressure:{node}", p))]
+    outer = [named for node, q, p in pairs for named in ((f"flow:{':'.join(node)}", q), (f"pressure:{':'.join(node)}", p))]
     kinds = {name: kind for kind, group in network.conditions.items() for name in group.names}
     blocks = [(name, kinds[name]) for name in network.condition_order] + [(one.name, one.kind) for one in network.junctions]
     return outer + [(f"{INSIDE[kind]}:{name}", unknowns.inside[name]) for name, kind in blocks if kind in INSIDE]
 
 
-class _Stamps:
+class Stamps:
     """Collects E, F, c and the stenoses."""
 
     def __init__(self, size):
@@ -140,7 +140,7 @@ def equations(network: Network, unknowns: Unknowns, resting: bool, offsets: np.n
 
     offsets: (number of CORONARY,) pressure taken off each Pim, so that the muscle starts with no volume. Forced rows: in the order of `forcing`.
     """
-    stamps = _Stamps(unknowns.size)
+    stamps = Stamps(unknowns.size)
     _vessels(stamps, network, unknowns)
     coronary = _coronary_at_rest if resting else _coronary
     for kind, stamp in {"FLOW": _source, "PRESSURE": _source, "RESISTANCE": _resistance, "RCR": _rcr, "CORONARY": coronary}.items():
@@ -149,7 +149,7 @@ def equations(network: Network, unknowns: Unknowns, resting: bool, offsets: np.n
             inner = np.array([unknowns.inside[name] for name in group.names]) if kind in INSIDE else None
             at = (unknowns.flow[group.nodes], unknowns.pressure[group.nodes], inner)
             stamp(stamps, group, at, offsets if kind == "CORONARY" else resting)
-    _junctions(stamps, network, unknowns)
+    stamp_junctions(stamps, network, unknowns)
     return stamps.system()
 
 
@@ -220,7 +220,8 @@ def _coronary(stamps, group, at, offsets):
     stamps.forced += [first, second]
 
 
-def _junctions(stamps, network, unknowns):
+def stamp_junctions(stamps: Stamps, network: Network, unknowns: Unknowns) -> None:
+    """Flow is conserved; what a junction with losses has between its nodes."""
     plain = [one for one in network.junctions if not one.values]
     if plain:
         nodes = np.array([node for one in plain for node in (*one.inlets, *one.outlets)])

@@ -40,14 +40,14 @@ class Junction:
 class Network:
     """values: (V, 4) resistance, capacitance, inductance, stenosis coefficient. crl: (V,) capacitor first. ends: (V, 2) nodes.
 
-    nodes: names; conditions: by kind; condition_order: names in the order of the file; period: None if none is given.
+    nodes: (upstream, downstream); conditions: by kind; condition_order: names in the order of the file; period: None if none is given.
     """
 
     names: list[str]
     values: np.ndarray
     crl: np.ndarray
     ends: np.ndarray
-    nodes: list[str]
+    nodes: list[tuple[str, str]]
     conditions: dict[str, Conditions]
     condition_order: list[str]
     junctions: list[Junction]
@@ -103,8 +103,11 @@ def _vessel_values(vessels, names):
         kind = vessel.get("zero_d_element_type", VESSELS[0])
         if kind not in VESSELS:
             raise BadInput(f"{name} has the unknown zero_d_element_type {kind!r}; known are {' and '.join(VESSELS)}")
-        given = known_only(mapping(vessel, "zero_d_element_values", name), VESSEL_KEYS, name)
-        rows.append([need(given, "R_poiseuille", name), given.get("C", 0.0), given.get("L", 0.0), given.get("stenosis_coefficient", 0.0)])
+        given = mapping(vessel, "zero_d_element_values", name)
+        if given.keys() != VESSEL_KEYS:
+            given = {"C": 0.0, "L": 0.0, "stenosis_coefficient": 0.0, **known_only(given, VESSEL_KEYS, name)}
+            need(given, "R_poiseuille", name)
+        rows.append([given["R_poiseuille"], given["C"], given["L"], given["stenosis_coefficient"]])
         crl.append(kind == VESSELS[1])
     return table(rows, names, VESSEL_VALUES), np.array(crl)
 
@@ -124,7 +127,7 @@ def _attach(vessels, names, numbering, known):
                 raise BadInput(f"the boundary condition {name} is used at two ends; give each end its own")
             ends[index][side] = len(nodes)
             attached[name] = (len(nodes), side == 0)
-            nodes.append(f"{name}:{names[index]}" if side == 0 else f"{names[index]}:{name}")
+            nodes.append((name, names[index]) if side == 0 else (names[index], name))
     return attached
 
 
@@ -149,7 +152,7 @@ def _join(junctions, names, numbering, place):
                     raise BadInput(f"the {('outlet', 'inlet')[side]} of {names[v]} is connected twice, the second time by {label}")
                 ends[v][1 - side] = len(nodes)
                 numbered[side].append(len(nodes))
-                nodes.append(f"{names[v]}:{label}" if side == 0 else f"{label}:{names[v]}")
+                nodes.append((names[v], label) if side == 0 else (label, names[v]))
         joined.append(Junction(label, kind, *numbered, _junction_values(junction, label, kind, numbered) if JUNCTION_VALUES[kind] else {}))
     return joined
 
@@ -166,7 +169,7 @@ def _refuse_circles(sides, names):
     """Takes away junctions that nothing flows into; what is left stands in a circle, or behind one."""
     below = {v: k for k, (inlets, _) in enumerate(sides) for v in inlets}
     above = {v: k for k, (_, outlets) in enumerate(sides) for v in outlets}
-    waiting = [sum(v in above for v in inlets) for inlets, _ in sides]
+    waiting = [len(above.keys() & inlets) for inlets, _ in sides]
     ready = [k for k, count in enumerate(waiting) if count == 0]
     while ready:
         for v in sides[ready.pop()][1]:

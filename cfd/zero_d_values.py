@@ -86,6 +86,6 @@ def text(block: Mapping, key: str, default: str) -> str:
 def objects(document: Mapping, key: str) -> list:
     """A list of objects, empty where it is absent."""
     found = document.get(key) or []
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    if not isinstance(found, list) or not {*map(type, found)} <= {dict}:
         raise BadInput(f'"{key}" is not a list of objects, as svZeroDSolver\'s format has it')
     return found
