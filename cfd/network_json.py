@@ -99,7 +99,7 @@ def solve_document(document: dict) -> Answer:
         cycles = _count(parameters, "number_of_cardiac_cycles", 1, 1) if output.all_cycles else 1
         times = np.linspace(0.0, cycles * timing.period, (timing.points - 1) * cycles + 1)[:: output.interval]
         states = np.broadcast_to(state, (len(times), len(state)))
-        return Answer(_layout(network, unknowns, output, (times, states, np.zeros_like(states))), 0, 0.0)
+        return Answer(_layout(network, unknowns, output, (times, states, np.zeros_like(states) if output.derivative else states)), 0, 0.0)
     timing = _timing(network, parameters, rest_first)
     start = _start(document, network)
     return _pulsatile(network, timing, output, start, _wanted_change(parameters))

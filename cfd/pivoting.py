@@ -5,7 +5,7 @@ from numba import njit
 
 SMALLEST_PIVOT = 0.05  # of the largest entry of its row, both in the equilibrated matrix
 EQUILIBRATION_PASSES = 3
-ROWS_SEARCHED = 6
+ROWS_SEARCHED = 4
 TINY = 1e-300
 
 
@@ -53,7 +53,7 @@ def _without_first(pairs):
     return result
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _subtract(chains, place, pivot, target):
     """Row of `target` minus a multiple of the pivot's row, so that `target` vanishes. place: (n,) scratch, entry of the row per column."""
     in_row, in_column, row_of, column_of, value, after, below, row_count, column_count, having = chains
@@ -105,7 +105,7 @@ def _chained(size, row, column, values):
     return in_row, in_column, row_of, column_of, value, after, below, row_count, column_count, having
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _unlink(in_row, after, row, entry):
     e = in_row[row]
     if e == entry:
@@ -116,7 +116,7 @@ def _unlink(in_row, after, row, entry):
     after[e] = after[entry]
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _best_pivot(open_row, chains, at):
     """(entry, row to go on from) of least (entries in its row - 1) (entries in its column - 1) among the shortest rows, if large enough in its row.
 
@@ -126,7 +126,7 @@ def _best_pivot(open_row, chains, at):
     size, shortest = len(open_row), 0
     while having[shortest] == 0:
         shortest += 1
-    best, cost, searched, i = -1, size * size, 0, at
+    best, cost, searched, most, i = -1, size * size, 0, min(ROWS_SEARCHED, having[shortest]), at
     for _ in range(size):
         i = i + 1 if i + 1 < size else 0
         if not open_row[i] or row_count[i] > shortest:
@@ -142,7 +142,7 @@ def _best_pivot(open_row, chains, at):
                 best, cost = e, fill
             e = after[e]
         searched += 1
-        if cost == 0 or searched == ROWS_SEARCHED:
+        if cost == 0 or searched == most:
             break
     return best, i
 

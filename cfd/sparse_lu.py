@@ -50,10 +50,7 @@ def plan_pivots(size, row, column, values):
     u_start, u_index = _by_row(size, beyond[0], rank_column[beyond[1]])
     first = l_start[:-1] + u_start[:-1] + np.arange(size)  # place where a row begins
     diagonal = first + np.diff(l_start)
-    scatter = np.zeros(len(row), np.int32)
-    if not singular:
-        for z in range(len(row)):
-            scatter[z] = _place((l_start, l_index, u_start, u_index), first, rank_row[row[z]], rank_column[column[z]])
+    scatter = _scatter((l_start, l_index, u_start, u_index), first, rank_row[row], rank_column[column])
     start, operations = _schedule((l_start, l_index, u_start, u_index), first)
     forward = _triples(l_start, l_index, first, False)
     backward = _triples(u_start, u_index, diagonal + 1, True)
@@ -101,20 +98,22 @@ def substitute(plan, factors, right_side, solution):
 
 
 @njit(cache=True)
-def _place(pattern, first, i, j):
-    """Place of the entry (i, j) of L and U, both in pivot order."""
+def _scatter(pattern, first, row, column):
+    """Place of each entry of A at (row, column), in pivot order."""
     l_start, l_index, u_start, u_index = pattern
-    below = l_start[i + 1] - l_start[i]
-    if i == j:
-        return first[i] + below
-    if j < i:
+    size = len(first)
+    start, entries = _by_row(size, row, np.arange(len(row)))
+    scatter, place = np.zeros(len(row), np.int32), np.zeros(size, np.int32)
+    for i in range(size):
+        below = l_start[i + 1] - l_start[i]
         for p in range(below):
-            if l_index[l_start[i] + p] == j:
-                return first[i] + p
-    for p in range(u_start[i + 1] - u_start[i]):
-        if u_index[u_start[i] + p] == j:
-            return first[i] + below + 1 + p
-    return -1
+            place[l_index[l_start[i] + p]] = first[i] + p
+        place[i] = first[i] + below
+        for p in range(u_start[i + 1] - u_start[i]):
+            place[u_index[u_start[i] + p]] = first[i] + below + 1 + p
+        for p in range(start[i], start[i + 1]):
+            scatter[entries[p]] = place[column[entries[p]]]
+    return scatter
 
 
 @njit(cache=True)

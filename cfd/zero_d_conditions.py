@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,7 @@ START = np.zeros(1)
 EQUAL = 1e-9  # relative: a list over time whose values differ less is constant
 
 
-@dataclass(frozen=True, eq=False)
-class Signal:
+class Signal(NamedTuple):
     """What a condition imposes over the cycle: linear between values at times from 0 on. mean: of the values as given; period: None for a single value."""
 
     times: np.ndarray

@@ -6,6 +6,7 @@ vessels, an outlet condition at an inlet, where it would turn its sign) is refus
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +26,7 @@ JUNCTION_VALUES = {
 FOREIGN = ("valves", "chambers", "closed_loop_blocks", "external_solver_coupling_blocks")
 
 
-@dataclass(frozen=True, eq=False)
-class Junction:
+class Junction(NamedTuple):
     """inlets, outlets: nodes. values: {key: one number per outlet, or, for a resistive junction, per inlet and outlet}."""
 
     name: str
@@ -70,7 +70,7 @@ def read_network(document: Mapping) -> Network:
         if document.get(key):
             raise BadInput(f"the network has {key}, which an open network of vessels cannot have; remove them")
     place = _places(vessels)
-    names = [text(vessel, "vessel_name", f"vessel {number}") for vessel, number in zip(vessels, place, strict=True)]
+    names = [text(vessel, "vessel_name", "vessel {}", number) for vessel, number in zip(vessels, place, strict=True)]
     ends, nodes = [[-1, -1] for _ in vessels], []
     order = [need(one, "bc_name", "a boundary condition") for one in listed]
     attached = _attach(vessels, names, (ends, nodes), frozenset(order))
@@ -134,7 +134,7 @@ def _attach(vessels, names, numbering, known):
 def _join(junctions, names, numbering, place):
     """Junctions with their nodes; fills the vessels' ends."""
     ends, nodes = numbering
-    labels = [text(junction, "junction_name", f"J{k}") for k, junction in enumerate(junctions)]
+    labels = [text(junction, "junction_name", "J{}", k) for k, junction in enumerate(junctions)]
     sides = [
         tuple(_vessels_of(junction, key, label, place) for key in ("inlet_vessels", "outlet_vessels"))
         for junction, label in zip(junctions, labels, strict=True)

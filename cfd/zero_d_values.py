@@ -75,12 +75,14 @@ def number_list(value, what: str) -> np.ndarray:
     return values.astype(float)
 
 
-def text(block: Mapping, key: str, default: str) -> str:
-    """A name."""
-    name = block.get(key, default)
-    if not isinstance(name, str):
+def text(block: Mapping, key: str, default: str, number: int) -> str:
+    """A name; without one, the default with the number in its place."""
+    name = block.get(key)
+    if type(name) is str:
+        return name
+    if name is not None:
         raise BadInput(f"{key} is {name!r}; give a text")
-    return name
+    return default.format(number)
 
 
 def objects(document: Mapping, key: str) -> list:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ccta.errors import BadInput, SolverFailed
 from cfd.network_json import solve_document, solve_network_file
 from tests.cfd.networks import condition, random_tree, vessel
+from tests.conftest import run_ccta
 
 COLUMNS = ("flow_in", "flow_out", "pressure_in", "pressure_out")
 
@@ -424,3 +425,15 @@ def test_csv_is_what_svzerodsolver_writes(tmp_path):
     name, time, *values = row.split(",")
     assert (name, time) == ("branch0_seg0", "")
     assert [float(value) for value in values] == pytest.approx(theirs.iloc[0, 2:].tolist(), rel=1e-6)
+
+
+def test_the_command_says_what_state_was_reached(tmp_path, capsys):
+    (tmp_path / "net.json").write_text(json.dumps(single(PULSE_FLOW, condition("OUT", "RCR", **OUTLETS["RCR"]), {"R_poiseuille": 5.0}, 20, 51)))
+    assert run_ccta("flow", "--network", tmp_path / "net.json", tmp_path / "out.json", "--json") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out.splitlines()[-1])["periodic"] is True and "periodic: the last of 20 cycles" in printed.err
+    (tmp_path / "net.json").write_text(json.dumps(with_values(R_poiseuille=-1.0)))
+    assert run_ccta("flow", "--network", tmp_path / "net.json", tmp_path / "other.json") == 2
+    said = capsys.readouterr().err
+    assert "R_poiseuille of branch2_seg0 is negative" in said and "Traceback" not in said
+    assert not (tmp_path / "other.json").exists()
