@@ -136,7 +136,7 @@ def _join(junctions, names, numbering, place):
     ends, nodes = numbering
     labels = [text(junction, "junction_name", "J{}", k) for k, junction in enumerate(junctions)]
     sides = [
-        tuple(_vessels_of(junction, key, label, place) for key in ("inlet_vessels", "outlet_vessels"))
+        (_vessels_of(junction, "inlet_vessels", label, place), _vessels_of(junction, "outlet_vessels", label, place))
         for junction, label in zip(junctions, labels, strict=True)
     ]
     _refuse_circles(sides, names)

@@ -40,8 +40,11 @@ def side_by_side(text: str, rounds: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array([statistics.median(one) for one in zip(*ours, strict=True)]), np.array([statistics.median(one) for one in zip(*theirs, strict=True)])
 
 
-def difference(text: str) -> float:
-    """Largest difference of the two results."""
+def difference(network: dict) -> float:
+    """Largest difference of the two results; a steady state is given 20 cycles, because the peer marches there."""
+    if len(network["boundary_conditions"][0]["bc_values"]["t"]) == 2:
+        network = network | {"simulation_parameters": network["simulation_parameters"] | {"number_of_cardiac_cycles": 20}}
+    text = json.dumps(network)
     ours, theirs = solve_document(json.loads(text)).columns, svzerod.simulate(json.loads(text))
     worst = 0.0
     for column in COLUMNS:
@@ -60,7 +63,7 @@ def row(name: str, network: dict, rounds: int) -> list[str]:
     times = [f"{1e3 * clock:.3g} ms ({1e3 * processor:.3g})" for clock, processor in (ours, theirs)]
     goal = f"{STEADY_GOAL_MS:g} ms" if kind == "steady" else f"{PULSATILE_GOAL:g} times faster"
     ratios = " / ".join(f"{ratio:.0f}" for ratio in theirs / ours)
-    return [name, *times, ratios, goal, f"{difference(text):.1e}", f"{DIFFERENCE_GOAL[kind]:g}"]
+    return [name, *times, ratios, goal, f"{difference(network):.1e}", f"{DIFFERENCE_GOAL[kind]:g}"]
 
 
 def main() -> None:
