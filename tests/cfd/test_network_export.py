@@ -1,15 +1,19 @@
 """A coronary tree as a 0-D network: the reduced model's flows when steady, the patient's pressures and a periodic state when pulsatile."""
 
 import copy
+import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from ccta.findings import Patient
 from ccta.settings import FlowSettings
 from ccta.units import m3_s_to_ml_min, mmhg_to_pa
+from cfd.case_stage import write_case_network
 from cfd.network import solve_network
 from cfd.network_export import aortic_pressure_pa, network_document, ventricular_pressure_pa
-from cfd.network_json import solve_document
+from cfd.network_json import solve_document, solve_network_file
 from cfd.pipeline import Anatomy, flow_problem
 from tests.cfd.trees import left_tree
 
@@ -75,3 +79,31 @@ def test_pressure_curves_keep_to_the_cuff():
     _, ventricle = ventricular_pressure_pa(120.0)
     assert ventricle.max() == pytest.approx(mmhg_to_pa(120), rel=1e-2) and ventricle[0] == ventricle[-1]
     assert len(t) == len(aorta) == len(ventricle)
+
+
+class _Case:
+    """What the flow stage reads of a case."""
+
+    def findings(self):
+        return SimpleNamespace(stenoses=(), heart=SimpleNamespace(lv_mass_g=120.0), patient=Patient())
+
+    def read_tree(self):
+        return left_tree(0.5)
+
+    def read_sections(self):
+        return []
+
+    def read_surface(self):
+        return None
+
+
+def test_a_case_is_written_with_its_own_cuff(tmp_path):
+    write_case_network(_Case(), FlowSettings(systolic_mmhg=150.0, diastolic_mmhg=90.0), tmp_path / "net.json")
+    document = json.loads((tmp_path / "net.json").read_text())
+    inlets = [one for one in document["boundary_conditions"] if one["bc_type"] == "PRESSURE"]
+    assert len(inlets) == 2  # left and right ostium
+    assert max(inlets[0]["bc_values"]["P"]) == pytest.approx(10 * mmhg_to_pa(150.0), rel=1e-3)
+    assert min(inlets[0]["bc_values"]["P"]) == pytest.approx(10 * mmhg_to_pa(90.0), rel=1e-3)
+    assert document["description"]["branches"]["branch0"] == "LAD"
+    answer = solve_network_file(tmp_path / "net.json", tmp_path / "out.json")
+    assert answer.periodic and len(answer.columns["time"]) == 401 * len(document["vessels"])
