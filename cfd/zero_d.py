@@ -16,7 +16,7 @@ from cfd.zero_d_equations import System, equations, forcing, number_unknowns
 from cfd.zero_d_reading import Network
 
 TOLERANCE = 1e-9  # of each equation's residual, relative to the sum of its terms
-KEPT = 1e-3
+KEPT = 1e-3  # of the residual: a step that leaves less keeps its factors for the next one
 MOST_ITERATIONS = 60
 TINY = 1e-300
 STARTING_STEPS, STEPS_OF_A_PERIOD = 31, 10  # svZeroDSolver's way to its first state
