@@ -6,7 +6,7 @@ SEED ?= 1
 VIEW ?= 1
 DEMO ?= demo
 
-.PHONY: setup demo test bench lint lock clean
+.PHONY: setup demo test bench bench-flow lint lock clean
 
 setup:
 	@$(PYTHON) bootstrap.py
@@ -24,6 +24,9 @@ bench: setup
 	@$(BIN)/python -m tests.benchmarks.end_to_end
 	@$(BIN)/ccta evaluate calcium
 	@$(BIN)/ccta evaluate segmentation
+
+bench-flow: setup
+	@$(BIN)/python -m tests.benchmarks.network
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

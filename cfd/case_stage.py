@@ -1,12 +1,17 @@
 """The flow stage of a case: what it reads from the Case directory and what it leaves there."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from ccta.case import Case
 from ccta.errors import Refusal, SolverFailed
 from ccta.settings import FlowSettings, Settings
 from cfd.lumen_cut import CutFailed
-from cfd.pipeline import Anatomy, FlowResult, Progress, solve_flow
+from cfd.network_export import network_document
+from cfd.network_json import write_atomically
+from cfd.physiology import DEFAULT_CUFF_MMHG
+from cfd.pipeline import Anatomy, FlowResult, Progress, flow_problem, solve_flow
 
 
 def solve_case(case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
@@ -32,6 +37,12 @@ def anatomy_of(case: Case) -> Anatomy:
         lv_mass_g=found.heart.lv_mass_g if found.heart else found.heart,
         patient=found.patient,
     )
+
+
+def write_case_network(case: Case, settings: FlowSettings, target: Path) -> None:
+    """The case's tree as a pulsatile 0-D network in svZeroDSolver's JSON (temporary name, then renamed)."""
+    cuff = (settings.systolic_mmhg, settings.diastolic_mmhg) if settings.systolic_mmhg > 0 else DEFAULT_CUFF_MMHG
+    write_atomically(target, json.dumps(network_document(flow_problem(anatomy_of(case), settings), cuff), indent=1))
 
 
 def _solved(anatomy: Anatomy, settings: FlowSettings, progress: Progress) -> FlowResult:

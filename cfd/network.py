@@ -73,7 +73,32 @@ def solve_network(tree: CoronaryTree, profiles: Sequence[Profile], resistance_pa
 
 
 def solve_pieces(pieces: Pieces, profiles: Sequence[Profile], resistance_pa_s_m3: np.ndarray, physiology: Physiology) -> Solution:
-    """`solve_network` for a tree that is cut already (one cut serves many samples).
+    """`solve_network` for a tree that is cut already (one cut serves many samples)."""
+    along, laws, flow, start = _settled(pieces, profiles, resistance_pa_s_m3, physiology)
+    return _along_branches(pieces, profiles, along, (flow, start - laws.entry * flow * np.abs(flow)), physiology.density_kg_m3)
+
+
+@dataclass(frozen=True, eq=False)
+class PieceLaws:
+    """(P,) each, of the solution's own jets and bends: total pressure falls by linear Q + (entry + quadratic + exit) Q|Q|.
+
+    entry: at the junction; exit: rho / 2 A^2 at outlets, where the outlet's law is one of static pressure.
+    """
+
+    linear_pa_s_m3: np.ndarray
+    quadratic_pa_s2_m6: np.ndarray
+    entry: np.ndarray
+    exit: np.ndarray
+
+
+def piece_laws(pieces: Pieces, profiles: Sequence[Profile], resistance_pa_s_m3: np.ndarray, physiology: Physiology) -> tuple[PieceLaws, np.ndarray]:
+    """(laws, (P,) flow_m3_s) of the steady solution, for a 0-D network of the same tree."""
+    _, laws, flow, _ = _settled(pieces, profiles, resistance_pa_s_m3, physiology)
+    return laws, flow
+
+
+def _settled(pieces, profiles, resistance_pa_s_m3, physiology):
+    """(losses along each branch, laws, flow and total pressure at the start of each piece).
 
     The reach of a jet and the friction in a bend depend on the flow: it is taken from the flow without epicardial losses first, then from the solution,
     which is solved again.
@@ -84,15 +109,15 @@ def solve_pieces(pieces: Pieces, profiles: Sequence[Profile], resistance_pa_s_m3
     flow = _unhindered_flow(pieces.parent, ends, pressures[0] - pressures[1])
     area_in, area_out = _end_areas(pieces, profiles)
     entry = half_density * _entry_losses(pieces.parent, flow, area_in, area_out, losses.JUNCTION_LOSS)
-    extra = entry + half_density / area_out**2 * (ends > 0)
+    leaving = half_density / area_out**2 * (ends > 0)
     for _ in range(2):
         along = [branch_losses(profile, q, physiology) for profile, q in zip(profiles, _on_branches(pieces, profiles, flow), strict=True)]
         rows = list(zip(pieces.branch, pieces.first, pieces.last, strict=True))
         linear, quadratic = (np.array([along[b][kind][j] - along[b][kind][i] for b, i, j in rows]) for kind in (0, 1))
-        flow, start, steps = _solve(pieces.parent, linear, quadratic + extra, ends, flow, pressures)
+        flow, start, steps = _solve(pieces.parent, linear, quadratic + entry + leaving, ends, flow, pressures)
         if steps < 0:
             raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
-    return _along_branches(pieces, profiles, along, (flow, start - entry * flow * np.abs(flow)), physiology.density_kg_m3)
+    return along, PieceLaws(linear, quadratic, entry, leaving), flow, start
 
 
 def branch_losses(profile: Profile, flow_m3_s: np.ndarray, physiology: Physiology) -> tuple[np.ndarray, np.ndarray]:

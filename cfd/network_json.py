@@ -1,202 +1,218 @@
-"""A 0-D network in svZeroDSolver's JSON format, solved for its steady state, in that format's own unit system (cgs by custom; no unit enters here).
+"""0-D networks in svZeroDSolver's JSON, in and out: the same names, the same layout of the result, steady and pulsatile.
 
-Vessels obey p_in - p_out = (R_poiseuille + stenosis_coefficient |Q|) Q; at a junction pressure is common and flow is conserved. Capacitors and
-inductors carry nothing in a steady state: RCR is Rp + Rd to Pd, CORONARY is Ra1 + Ra2 + Rv1 to P_v (svZeroDSolver, WindkesselBC.h, OpenLoopCoronaryBC.h).
+Where every boundary condition is constant the answer is the steady state itself, solved at once. Otherwise time is marched as svZeroDSolver does, and the
+result says whether the last cycle repeats the one before.
 """
 
-import graphlib
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ccta.errors import BadInput, SolverFailed
+from ccta.errors import BadInput, StorageFailed
+from cfd.zero_d import Timing, start_pulsatile
+from cfd.zero_d_equations import Unknowns, number_unknowns, variable_names
+from cfd.zero_d_reading import Network, read_network
+from cfd.zero_d_steady import solve_steady
+from cfd.zero_d_values import need, number
 
-STEADY_RESISTANCE = {
-    "RESISTANCE": lambda v: (v["R"], v["Pd"]),
-    "RCR": lambda v: (v["Rp"] + v["Rd"], v["Pd"]),
-    "CORONARY": lambda v: (v["Ra1"] + v["Ra2"] + v["Rv1"], v["P_v"]),
-}
-KNOWN_JUNCTIONS = ("NORMAL_JUNCTION", "internal_junction")
+COLUMNS = ("flow_in", "flow_out", "pressure_in", "pressure_out")
+PERIODIC = 0.01  # of a quantity's range over the cycle: the change from one cycle to the next that still counts as periodic
+MOST_EXTRA_CYCLES = 1000
+
+
+@dataclass(frozen=True)
+class Output:
+    """svZeroDSolver's output_* parameters."""
+
+    interval: int = 1
+    all_cycles: bool = False
+    mean_only: bool = False
+    derivative: bool = False
+    variable_based: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
-    """names: of the V vessels. resistance, stenosis: (V,). node: (V, 2) node at the inlet and at the outlet. ends: {node: (kind, values)}.
+class Answer:
+    """columns: svZeroDSolver's result. cycle_change: largest change over the last two cycles, of the quantity's range; 0 when steady, None for one cycle."""
 
-    kind "FLOW": values (flow into the network,); "PRESSURE": (pressure,); "RESISTANCE": (resistance, distal pressure).
-    """
+    columns: dict[str, list]
+    cycles: int
+    cycle_change: float | None
 
-    names: list[str]
-    resistance: np.ndarray
-    stenosis: np.ndarray
-    node: np.ndarray
-    ends: dict[int, tuple[str, tuple[float, ...]]]
-    times: list[float]
+    @property
+    def periodic(self) -> bool | None:
+        """Whether the last cycle repeats the one before within PERIODIC; None where that is not known."""
+        return None if self.cycle_change is None else self.cycle_change <= PERIODIC
+
+    @property
+    def summary(self) -> str:
+        """One sentence on the state that was reached."""
+        if self.cycles == 0:
+            return "steady state"
+        if self.cycle_change is None:
+            return "1 cycle, so that nothing is known about periodicity; ask for 2 cycles or more"
+        if self.periodic:
+            return f"periodic: the last of {self.cycles} cycles changed by {100 * self.cycle_change:.2g} % of the range"
+        return f"NOT periodic: the last of {self.cycles} cycles still changed by {100 * self.cycle_change:.2g} % of the range; raise number_of_cardiac_cycles"
 
 
-def solve_network_file(source: Path, target: Path) -> dict:
-    """Reads, solves, writes the answer (temporary name, then renamed) and returns it. BadInput for what cannot be solved as a steady network."""
+def solve_network_file(source: Path, target: Path) -> Answer:
+    """Reads, solves, writes the result (temporary name, then renamed): JSON columns, or CSV as svzerodsolver writes it where the target ends in .csv."""
     try:
-        document = json.loads(Path(source).read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        document = json.loads(Path(source).read_bytes())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BadInput(f"{source} is not a readable JSON file ({error})") from error
-    answer = solve_document(document, str(source))
-    temporary = Path(target).with_name(Path(target).name + ".part")
-    temporary.write_text(json.dumps(answer, indent=1))
-    temporary.replace(target)
+    try:
+        answer = solve_document(document)
+    except BadInput as error:
+        raise BadInput(f"{source}: {error}") from error
+    write_atomically(target, _csv(answer.columns) if Path(target).suffix == ".csv" else json.dumps(answer.columns))
     return answer
 
 
-def solve_document(document: dict, source: str = "the network") -> dict:
-    """svZeroDSolver's input as a dictionary -> its result columns: name, time, flow_in, flow_out, pressure_in, pressure_out (lists of equal length)."""
+def write_atomically(target: Path, content: str) -> None:
+    """Writes under a temporary name, then renames. StorageFailed where that cannot be done."""
+    temporary = Path(target).with_name(Path(target).name + ".part")
     try:
-        network = read_network(document)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise BadInput(f"{source} is not a network in svZeroDSolver's format: {type(error).__name__} {error}") from error
-    flow, pressure = solve_steady(network)
-    count = len(network.times)
-    columns = {
-        "flow_in": flow,
-        "flow_out": flow,
-        "pressure_in": pressure[network.node[:, 0]],
-        "pressure_out": pressure[network.node[:, 1]],
-    }
-    answer = {"name": [name for name in network.names for _ in range(count)], "time": network.times * len(network.names)}
-    return answer | {key: np.repeat(values, count).tolist() for key, values in columns.items()}
+        temporary.write_text(content)
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageFailed(f"{target} could not be written ({error.strerror}); choose another place") from error
 
 
-def read_network(document: dict) -> Network:
-    """Checks and numbers the network. BadInput for what the steady solver does not know; KeyError and its kin for a malformed file."""
-    vessels, junctions = document.get("vessels", []), document.get("junctions", [])
-    if not vessels:
-        raise BadInput('the network has no vessels; list them under "vessels" as svZeroDSolver does')
-    for key in ("valves", "chambers", "closed_loop_blocks", "external_solver_coupling_blocks"):
-        if document.get(key):
-            raise BadInput(f"the network has {key}, which a steady open network cannot have; remove them")
-    parameters = document.get("simulation_parameters", {})
-    if parameters.get("output_variable_based"):
-        raise BadInput("output_variable_based is not supported; remove it to get one row per vessel and time")
-    place = {vessel["vessel_id"]: index for index, vessel in enumerate(vessels)}
-    if len(place) < len(vessels):
-        raise BadInput("two vessels have the same vessel_id; number them apart")
-    node = _nodes(place, junctions)
-    conditions = {one["bc_name"]: one for one in document.get("boundary_conditions", [])}
-    values = [vessel.get("zero_d_element_values", {}) for vessel in vessels]
-    period = parameters.get("cardiac_period", 1.0)
-    return Network(
-        names=[vessel.get("vessel_name", f"vessel {vessel['vessel_id']}") for vessel in vessels],
-        resistance=np.array([float(one.get("R_poiseuille", 0.0)) for one in values]),
-        stenosis=np.array([float(one.get("stenosis_coefficient", 0.0)) for one in values]),
-        node=node,
-        ends=_ends(vessels, node, conditions),
-        times=np.linspace(0.0, period, max(1, int(parameters.get("number_of_time_pts_per_cardiac_cycle", 1)))).tolist(),
-    )
+def solve_document(document: dict) -> Answer:
+    """svZeroDSolver's input as a dictionary -> its result. BadInput for what is not a network, SolverFailed for one without a solution."""
+    network = read_network(document)
+    parameters = document.get("simulation_parameters") or {}
+    if not isinstance(parameters, Mapping):
+        raise BadInput('"simulation_parameters" is not an object')
+    output = _output(parameters)
+    rest_first = bool(parameters.get("steady_initial", True))
+    if network.steady and rest_first:
+        unknowns, state = solve_steady(network)
+        timing = Timing(network.period or 1.0, _count(parameters, "number_of_time_pts_per_cardiac_cycle", 1, 1), 1)
+        cycles = _count(parameters, "number_of_cardiac_cycles", 1, 1) if output.all_cycles else 1
+        times = np.linspace(0.0, cycles * timing.period, (timing.points - 1) * cycles + 1)[:: output.interval]
+        states = np.broadcast_to(state, (len(times), len(state)))
+        return Answer(_layout(network, unknowns, output, (times, states, np.zeros_like(states) if output.derivative else states)), 0, 0.0)
+    timing = _timing(network, parameters, rest_first)
+    start = _start(document, network)
+    return _pulsatile(network, timing, output, start, _wanted_change(parameters))
 
 
-def _nodes(place, junctions):
-    """(V, 2) node numbers: a vessel's own ends unless a junction joins them. BadInput where vessels follow one another in a circle."""
-    node = np.arange(2 * len(place)).reshape(-1, 2)
-    order = graphlib.TopologicalSorter({index: set() for index in place.values()})
-    for k, junction in enumerate(junctions):
-        name = junction.get("junction_name", f"junction {k}")
-        if junction.get("junction_type", KNOWN_JUNCTIONS[0]) not in KNOWN_JUNCTIONS:
-            raise BadInput(f"{name} has the type {junction['junction_type']}; the steady solver knows {' and '.join(KNOWN_JUNCTIONS)}")
-        unknown = [one for one in (*junction["inlet_vessels"], *junction["outlet_vessels"]) if one not in place]
-        if unknown:
-            raise BadInput(f"{name} joins the vessels {unknown}, which are not in the list of vessels")
-        for vessel in junction["inlet_vessels"]:
-            node[place[vessel], 1] = 2 * len(place) + k
-        for vessel in junction["outlet_vessels"]:
-            node[place[vessel], 0] = 2 * len(place) + k
-            order.add(place[vessel], *[place[one] for one in junction["inlet_vessels"]])
-    try:
-        order.prepare()
-    except graphlib.CycleError as error:
-        raise BadInput("the network is cyclic: vessels follow one another in a circle; give an open network") from error
-    return np.unique(node, return_inverse=True)[1].reshape(-1, 2)
+def _output(parameters):
+    flags = {key: bool(parameters.get(f"output_{key}", False)) for key in ("all_cycles", "mean_only", "derivative", "variable_based")}
+    return Output(_count(parameters, "output_interval", 1, 1), **flags)
 
 
-def _ends(vessels, node, conditions):
-    ends = {}
-    for index, vessel in enumerate(vessels):
-        for side, key in enumerate(("inlet", "outlet")):
-            name = vessel.get("boundary_conditions", {}).get(key)
-            if name is None:
-                continue
-            if name not in conditions:
-                raise BadInput(f"{vessel.get('vessel_name', index)} names the boundary condition {name}, which the file does not define")
-            ends[int(node[index, side])] = _condition(conditions[name], inward=1.0 if side == 0 else -1.0)
-    joined = np.bincount(node.ravel())
-    loose = [n for n in np.flatnonzero(joined == 1) if n not in ends]
-    if loose:
-        vessel = vessels[int(np.flatnonzero((node == loose[0]).any(axis=1))[0])]
-        raise BadInput(f"{vessel.get('vessel_name', vessel['vessel_id'])} has an end with neither a junction nor a boundary condition; give it one")
-    if all(kind == "FLOW" for kind, _ in ends.values()):
-        raise BadInput("every boundary condition prescribes a flow, so that the pressure is undetermined; give one of them a resistance or a pressure")
-    return ends
+def _count(parameters, key, default, least):
+    value = need(parameters, key, "simulation_parameters") if default is None else parameters.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1 or value < least:
+        raise BadInput(f"{key} is {value!r}; give a whole number >= {least}")
+    return int(value)
 
 
-def _condition(condition, inward):
-    kind, values = condition["bc_type"], condition["bc_values"]
-    if kind == "FLOW":
-        return "FLOW", (inward * _steady(values["Q"], condition),)
-    if kind == "PRESSURE":
-        return "PRESSURE", (_steady(values["P"], condition),)
-    if kind in STEADY_RESISTANCE:
-        resistance, distal = STEADY_RESISTANCE[kind]({key: value for key, value in values.items() if key not in ("t", "Pim")})
-        return "RESISTANCE", (_steady(resistance, condition), _steady(distal, condition))
-    raise BadInput(f"{condition['bc_name']} has the type {kind}; the steady solver knows FLOW, PRESSURE, {', '.join(STEADY_RESISTANCE)}")
+def _timing(network, parameters, rest_first):
+    rho = number(parameters.get("rho_infty", 0.5), "rho_infty")
+    if rho > 1:
+        raise BadInput(f"rho_infty is {rho:g}; it lies between 0 and 1")
+    points, cycles = (_count(parameters, key, None, least) for key, least in (("number_of_time_pts_per_cardiac_cycle", 2), ("number_of_cardiac_cycles", 1)))
+    wanted = _wanted_change(parameters)
+    if wanted is not None and "RCR" in network.conditions:
+        known = network.conditions["RCR"].constants
+        cycles = max(1, math.ceil(-np.max(known["Rd"] * known["C"]) / (network.period or 1.0) * math.log(wanted)))  # Pfaller 2021, equation 21
+    return Timing(network.period or 1.0, points, cycles, rho, rest_first)
 
 
-def _steady(value, condition) -> float:
-    """A number, or the common value of a list over time; BadInput where it varies."""
-    values = np.atleast_1d(np.asarray(value, float))
-    if not np.all(np.isfinite(values)):
-        raise BadInput(f"{condition['bc_name']} holds a number that is not finite")
-    if np.ptp(values) > 1e-9 * np.abs(values).max():
-        raise BadInput(f"{condition['bc_name']} varies over time; this version solves the steady state only: give its mean, or use svZeroDSolver")
-    return float(values[0])
+def _wanted_change(parameters):
+    """Fraction by which means may change from cycle to cycle, or None where the number of cycles is fixed."""
+    if not parameters.get("use_cycle_to_cycle_error", False):
+        return None
+    percent = number(parameters.get("sim_cycle_to_cycle_percent_error", 1.0), "sim_cycle_to_cycle_percent_error")
+    if not 0 < percent < 100:
+        raise BadInput(f"sim_cycle_to_cycle_percent_error is {percent:g}; it lies between 0 and 100")
+    return percent / 100
 
 
-def solve_steady(network: Network, tolerance: float = 1e-12, most_steps: int = 100) -> tuple[np.ndarray, np.ndarray]:
-    """(flow (V,), pressure (N,)): Newton on all flows and node pressures at once. SolverFailed where the equations have no single solution."""
-    vessels, nodes = len(network.names), int(network.node.max()) + 1
-    rows = np.arange(vessels)
-    fixed, constant = _linear_equations(network, vessels, nodes)
-    x = np.zeros(vessels + nodes)
-    for _ in range(most_steps):
-        flow = x[:vessels]
-        residual = fixed @ x - constant
-        residual[:vessels] -= network.stenosis * flow * np.abs(flow)
-        slope = fixed.copy()
-        slope[rows, rows] -= 2 * network.stenosis * np.abs(flow)
-        try:
-            change = np.linalg.solve(slope, residual)
-        except np.linalg.LinAlgError as error:
-            raise SolverFailed("the network's equations have no single solution: a part has no pressure or resistance at any end") from error
-        x -= change
-        if np.all(np.abs(change) <= tolerance * np.maximum(np.abs(x), 1e-30) + 1e-300) or not np.any(network.stenosis):
-            return x[:vessels], x[vessels:]
-    raise SolverFailed(f"the network did not settle in {most_steps} Newton steps; check its resistances and stenosis coefficients")
+def _start(document, network: Network):
+    """(values, rates) from "initial_condition" and "initial_condition_d": by svZeroDSolver's names of variables, or pressure_all and flow_all."""
+    unknowns, state = number_unknowns(network), []
+    for key in ("initial_condition", "initial_condition_d"):
+        given = document.get(key) or {}
+        if not isinstance(given, Mapping) or not all(isinstance(value, int | float) and math.isfinite(value) for value in given.values()):
+            raise BadInput(f'"{key}" is not an object of finite numbers')
+        values = np.zeros(unknowns.size)
+        for name, index in variable_names(network, unknowns) if given else ():
+            everywhere = {"flow": "flow_all", "pressure": "pressure_all"}.get(name.split(":", 1)[0]) if key == "initial_condition" else None
+            if name in given or everywhere in given:
+                values[index] = given.get(name, given.get(everywhere))
+        state.append(values)
+    return state[0], state[1]
 
 
-def _linear_equations(network, vessels, nodes):
-    """Matrix and right-hand side without the stenosis terms: one row per vessel (pressure), then one per node (flow, or a given pressure)."""
-    matrix, constant = np.zeros((vessels + nodes, vessels + nodes)), np.zeros(vessels + nodes)
-    for k, (start, end) in enumerate(network.node):
-        matrix[k, [vessels + start, vessels + end, k]] = 1.0, -1.0, -network.resistance[k]
-        matrix[vessels + start, k] -= 1.0
-        matrix[vessels + end, k] += 1.0
-    for n, (kind, values) in network.ends.items():
-        row = vessels + n
-        if kind == "FLOW":
-            constant[row] = -values[0]
-        elif kind == "RESISTANCE":
-            matrix[row, row] -= 1.0 / values[0]
-            constant[row] = -values[1] / values[0]
-        else:
-            matrix[row] = 0.0
-            matrix[row, row], constant[row] = 1.0, values[0]
-    return matrix, constant
+def _pulsatile(network, timing: Timing, output: Output, start, wanted) -> Answer:
+    unknowns, steps, cycles = number_unknowns(network), timing.points - 1, timing.cycles
+    ready = start_pulsatile(network, timing, start)
+    first = 0 if output.all_cycles else steps * max(cycles - 2, 0)
+    states, rates = ready.march(cycles, first)
+    if wanted is not None and "RCR" not in network.conditions:
+        while cycles < timing.cycles + MOST_EXTRA_CYCLES and _mean_change(network, unknowns, states, steps) > wanted:
+            more, faster = replace(ready, values=states[-1], rates=rates[-1]).march(1)
+            drop = 0 if output.all_cycles or len(states) <= 2 * steps else steps
+            states, rates = np.vstack([states[drop:], more[1:]]), np.vstack([rates[drop:], faster[1:]])
+            cycles += 1
+    shown = np.arange(0 if output.all_cycles else len(states) - 1 - steps, len(states), output.interval)
+    series = (timing.step * (shown - shown[0]), states[shown], rates[shown])
+    return Answer(_layout(network, unknowns, output, series), cycles, _cycle_change(states, steps))
+
+
+def _mean_change(network, unknowns, states, steps):
+    """Largest relative change of a mean flow or pressure at the ends of the network over the last two cycles; infinite with one cycle."""
+    if len(states) < 2 * steps + 1:
+        return np.inf
+    nodes = np.concatenate([group.nodes for group in network.conditions.values()])
+    ends = states[:, np.concatenate([unknowns.flow[nodes], unknowns.pressure[nodes]])]
+    before, after = ends[-2 * steps - 1 : -steps].mean(axis=0), ends[-steps - 1 :].mean(axis=0)
+    return np.max(np.abs(after - before) / np.maximum(np.abs(before), 1e-300))
+
+
+def _cycle_change(states, steps):
+    """Largest change from the last cycle but one to the last, of the range of its quantity; None with one cycle.
+
+    What varies by less than a thousandth of its size is compared with that.
+    """
+    if len(states) < 2 * steps + 1:
+        return None
+    before, after = states[-2 * steps - 1 : -steps], states[-steps - 1 :]
+    scale = np.maximum(np.ptp(after, axis=0), 1e-3 * np.abs(after).max(axis=0))
+    return float(np.max(np.abs(after - before).max(axis=0) / np.where(scale > 0, scale, 1.0)))
+
+
+def _layout(network: Network, unknowns: Unknowns, output: Output, series) -> dict[str, list]:
+    """svZeroDSolver's columns: per vessel, or per variable, its times one after the other; the mean over them has no time."""
+    times, states, rates = series
+    if output.variable_based:
+        names, indices = zip(*variable_names(network, unknowns), strict=True)
+        parts = {"y": np.array(indices)}
+        derivatives = {"ydot": parts["y"]}
+    else:
+        (q_in, q_out), (p_in, p_out) = unknowns.flow[network.ends].T, unknowns.pressure[network.ends].T
+        names, parts = network.names, dict(zip(COLUMNS, (q_in, q_out, p_in, p_out), strict=True))
+        derivatives = {f"d_{key}": index for key, index in parts.items()}
+    if output.mean_only:
+        states, rates = states.mean(axis=0, keepdims=True), rates.mean(axis=0, keepdims=True)
+    stamps = [None] if output.mean_only else times.tolist()
+    columns = {"name": [name for name in names for _ in stamps], "time": stamps * len(names)}
+    columns |= {key: states[:, index].T.ravel().tolist() for key, index in parts.items()}
+    return columns | ({key: rates[:, index].T.ravel().tolist() for key, index in derivatives.items()} if output.derivative else {})
+
+
+def _csv(columns):
+    rows = zip(*columns.values(), strict=True)
+    lines = (",".join("" if one is None else one if isinstance(one, str) else f"{one:.16e}" for one in row) for row in rows)
+    return "\n".join([",".join(columns), *lines, ""])

@@ -15,9 +15,10 @@ from cfd.ffr import Reading, ffr_findings, plan_readings
 from cfd.lumen import Lumen, lumens_from_case, lumens_from_surface
 from cfd.network import Solution, solve_network
 from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares
-from cfd.physiology import Physiology, hyperaemic_physiology
+from cfd.physiology import DEFAULT_CUFF_MMHG, Physiology, hyperaemic_physiology
 from cfd.profiles import branch_profiles
 from cfd.pullback import FlowModel, pullback_file
+from cfd.pulsatile import solve_pulsatile
 from cfd.slices import with_section_radii
 from cfd.uncertainty import ffr_intervals
 
@@ -54,7 +55,7 @@ def silent(message: str, share: float | None = None) -> None:
 
 
 def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, model: str = "rom", progress: Progress = silent) -> FlowResult:
-    """FFR on a patient's coronary tree by either model ("rom", "3d").
+    """FFR on a patient's coronary tree by one of the models ("rom", "3d", "pulsatile").
 
     Refusal where the tree has no branches; BadInput where the 3-D model has no surface; SolverFailed where a mesh or a solution could not be had.
     """
@@ -73,8 +74,11 @@ def solve_problem(problem: FlowModel, anatomy: Anatomy, settings: FlowSettings, 
     flows = ()
     if model == "3d":
         pullback, flows = _in_three_d(anatomy, problem, reduced, settings, progress)
+    elif model == "pulsatile":
+        solution, said = solve_pulsatile(problem, reduced, (settings.systolic_mmhg, settings.diastolic_mmhg) if settings.systolic_mmhg else DEFAULT_CUFF_MMHG)
+        pullback = pullback_file(problem, solution, "pulsatile", said)
     elif model != "rom":
-        raise BadSettings(f'the flow model is "rom" or "3d", got {model!r}')
+        raise BadSettings(f'the flow model is "rom", "3d" or "pulsatile", got {model!r}')
     return FlowResult(pullback, ffr_findings(pullback, anatomy.stenoses, readings, intervals, problem.physiology), problem, reduced, flows)
 
 

@@ -22,15 +22,17 @@ from ccta.settings import load_settings
 
 
 class Model(StrEnum):
-    """Flow models: reduced order, or steady 3-D."""
+    """Flow models: reduced order, steady 3-D, or pulsatile 0-D."""
 
     rom = "rom"
     three_d = "3d"
+    pulsatile = "pulsatile"
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this module."""
-    app.command(epilog="Examples: ccta flow case/ --model rom | ccta flow case/ --stent mLAD | ccta flow --surface tree.stl out/")(flow)
+    examples = ("case/ --model rom", "case/ --stent mLAD", "--surface tree.stl out/", "--network net.json out.json", "case/ --write-network net.json")
+    app.command(epilog="Examples: " + " | ".join(f"ccta flow {example}" for example in examples))(flow)
 
 
 def flow(
@@ -38,14 +40,17 @@ def flow(
     model: Annotated[Model | None, typer.Option(help="3d unless case.toml says otherwise.")] = None,
     surface: Annotated[Path | None, typer.Option(help="A lumen surface: STL, VTP, PLY or OBJ, open or closed.")] = None,
     centerlines: Annotated[list[Path] | None, typer.Option(help="VMTK centerlines (VTP) of that surface; repeat for several trees.")] = None,
-    network: Annotated[Path | None, typer.Option(help="A 0-D network in svZeroDSolver's JSON format.")] = None,
+    network: Annotated[Path | None, typer.Option(help="A 0-D network in svZeroDSolver's JSON format, steady or pulsatile; OUT as JSON or CSV.")] = None,
+    write_network: Annotated[Path | None, typer.Option(help="Only write the case's tree as such a network, with pulsatile aorta and outlets.")] = None,
     stent: Annotated[list[str] | None, typer.Option(metavar="SEGMENT[:FROM-TO][:MM]", help="FFR with this stent, say mLAD:38-52:3.0; repeatable.")] = None,
     as_json: Json = False,
 ) -> None:
     """Blood flow and FFR on a case, a surface, or a network; with --stent before and after it, by the reduced model unless --model 3d is given."""
-    if sum(one is not None for one in (surface, network, stent)) > 1:
-        raise BadInput("give only one of --surface, --network and --stent")
-    if network is not None:
+    if sum(one is not None for one in (surface, network, write_network, stent)) > 1:
+        raise BadInput("give only one of --surface, --network, --write-network and --stent")
+    if write_network is not None:
+        _write_network(target, write_network, as_json)
+    elif network is not None:
         _flow_network(network, target, as_json)
     elif surface is not None:
         _flow_surface(surface, centerlines or [], target, model, as_json)
@@ -84,7 +89,17 @@ def _flow_surface(surface: Path, centerlines: list[Path], out: Path, model: Mode
 def _flow_network(network: Path, out: Path, as_json: bool) -> None:
     from cfd.network_json import solve_network_file
 
-    solve_network_file(network, out)
+    answer = solve_network_file(network, out)
+    say(answer.summary)
     say(f"result   {out}")
     if as_json:
-        print_json({"out": os.fspath(out)})
+        print_json({"out": os.fspath(out), "cycles": answer.cycles, "cycle_change": answer.cycle_change, "periodic": answer.periodic})
+
+
+def _write_network(root: Path, out: Path, as_json: bool) -> None:
+    from cfd.case_stage import write_case_network
+
+    write_case_network(Case.open(root), load_settings(root / "case.toml").flow, out)
+    say(f"network  {out}")
+    if as_json:
+        print_json({"network": os.fspath(out)})

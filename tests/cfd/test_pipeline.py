@@ -127,6 +127,18 @@ def test_contours_stand_before_the_tree_and_unreliable_ones_do_not_count():
     assert unsure.ffr - unsure.low > sure.ffr - sure.low
 
 
+def test_pulsation_lowers_ffr_behind_a_lesion_a_little_and_keeps_mass():
+    """Published: the steady answer reads 0.003-0.011 too high behind a lesion; where there is none it hardly differs."""
+    anatomy = Anatomy(left_tree(0.6), stenoses=[stenosis()], lv_mass_g=120.0)
+    steady, beating = (solve_flow(anatomy, FlowSettings(interval_samples=0), model) for model in ("rom", "pulsatile"))
+    assert beating.pullback.model == beating.ffr.model == "pulsatile" and "periodic" in beating.pullback.notes[0]
+    change = beating.ffr.lesions[0].ffr - steady.ffr.lesions[0].ffr
+    assert -0.03 < change < 0.0 and abs(beating.ffr.vessels["RCA"].ffr - steady.ffr.vessels["RCA"].ffr) < 0.01
+    assert beating.pullback.mass_error < 0.02
+    for branch in beating.pullback.branches:
+        assert np.abs(np.diff(branch.ffr)).max() < 0.05  # no steps where vessels meet
+
+
 def test_an_unknown_model_and_a_missing_surface_are_refused():
     tree = CoronaryTree((straight(60, 1.5),))
     with pytest.raises(BadSettings, match="rom"):
