@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from ccta.agreement import icc_agreement, linear_kappa, matched
+from ccta.cli import evaluate_disease
 from ccta.cli.analyse import Json
 from ccta.cli.console import print_json, print_table, reporting
 from ccta.coordinates import to_patient_mm
@@ -29,6 +30,7 @@ app = typer.Typer(no_args_is_help=True, help="Accuracy on patients whose truth i
 def register(parent: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command(epilog="Example: ccta evaluate calcium --patients 40")(calcium)
+    evaluate_disease.register(app)
     parent.add_typer(app, name="evaluate")
 
 
