@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ccta.agreement import centerline_agreement
-from ccta.cli.evaluate_disease import FIRST_SEED, MASK, OWN, Lesion, PatientResult, disease_rows, points_of, tree_rows
+from ccta.cli.evaluate_disease import FIRST_SEED, MASK, OWN, Lesion, PatientResult, compared, disease_rows, missed, points_of, tree_rows
 from ccta.model import Branch, CoronaryTree
 from ccta.phantom.cohort import LESION_REFERENCE_MM, disease_patient
+from ccta.phantom.truth import cad_rads_of, plaque_of, stenosis_of
 from tests.ccta.example_findings import stenosis
 from tests.conftest import run_ccta
 
@@ -89,6 +90,18 @@ def test_patients_have_lesions_that_can_be_graded():
     points = np.vstack([branch.points_mm for branch in patient.tree])
     corner = np.array(series.shape) * [0.4, 0.4, 0.5] / 2
     assert (abs(points - series.center_mm) < corner - 20).all()
+
+
+def test_the_truth_agrees_with_itself():
+    patient, _ = disease_patient(405)
+    true = [stenosis_of(patient, n) for n in range(len(patient.plaques))]
+    found = compared(patient, MASK, (patient.tree, true[::-1], plaque_of(patient), cad_rads_of(true, None).category, 1.0))
+    assert found.overlap > 0.999 and found.accuracy_mm < 0.01 and found.right_names >= 0.999 * found.named and found.false_pct == ()
+    assert all(x.found_pct == x.true_pct and x.mld_mm == x.true_mld_mm for x in found.lesions) and found.categories[0] == found.categories[1]
+    rows = disease_rows([found, found], MASK)
+    assert [row[0] for row in rows if row[4] == "no"] == ["90 % intervals that hold the true stenosis"]  # all of them hold it: too many
+    nothing = missed(patient, OWN, "no artery")
+    assert len(nothing.lesions) == len(true) and all(x.found_pct is None for x in nothing.lesions)
 
 
 def test_they_are_commands(capsys):
