@@ -194,6 +194,7 @@ class Stenosis(Value):
     length_mm: FiniteFloat
     center_mm: Point
     diameter_pct_interval: tuple[FiniteFloat, FiniteFloat] | Refused = Unavailable("the contour uncertainty was not propagated")
+    """90 %, from the contour's and the reference's own error."""
     plaque_type: str = ""
     high_risk: list[str] = []
 

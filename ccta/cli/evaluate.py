@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from ccta.agreement import icc_agreement, linear_kappa, matched
+from ccta.cli import evaluate_disease
 from ccta.cli.analyse import Json
 from ccta.cli.console import print_json, print_table, reporting
 from ccta.cli.evaluate_segmentation import segmentation
@@ -33,6 +34,7 @@ def register(parent: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.command(epilog="Example: ccta evaluate calcium --patients 40")(calcium)
     app.command(epilog="Examples: ccta evaluate segmentation | ccta evaluate segmentation asoca/ --dataset asoca --split train")(segmentation)
+    evaluate_disease.register(app)
     parent.add_typer(app, name="evaluate")
 
 

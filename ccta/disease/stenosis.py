@@ -19,6 +19,8 @@ EDGE_PCT = 10.0
 """A lesion begins and ends where the narrowing falls below this, about three standard deviations of the contour in a 3 mm vessel."""
 OCCLUDED_MM = 0.3
 """No lumen narrower than this can be seen at 0.7 mm resolution: if it stays so for 1 mm the vessel counts as occluded."""
+SD_90 = 1.645
+"""Standard deviations on either side that hold 90 %."""
 REFERENCE_SD = 0.03
 """Relative error of the reference calibre."""
 
@@ -119,7 +121,7 @@ def _described(tree, section, reference_mm, first, last):
     return Stenosis(
         segment=segment, vessel=SEGMENTS[segment][1], branch=section.branch, diameter_pct=percent, area_pct=area_percent, mld_mm=mld, mla_mm2=mla,
         reference_diameter_mm=reference, position_mm=float(s[at]), entry_mm=float(s[first]), exit_mm=float(s[last]), length_mm=float(s[last] - s[first]),
-        center_mm=tuple(float(x) for x in section.center_mm[at]), diameter_pct_interval=(max(0.0, percent - 1.96 * sd), min(100.0, percent + 1.96 * sd)),
+        center_mm=tuple(float(x) for x in section.center_mm[at]), diameter_pct_interval=(max(0.0, percent - SD_90 * sd), min(100.0, percent + SD_90 * sd)),
     )  # fmt: skip
 
 

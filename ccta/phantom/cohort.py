@@ -1,4 +1,7 @@
-"""Patients for the evaluation of the calcium score: bodies, hearts, scanners and other calcium as they come. A function of the seed alone."""
+"""Patients for the evaluations, a function of the seed alone.
+
+Calcium: bodies, hearts, scanners and other calcium as they come. Disease: three or four lesions of every degree and kind in arteries wide enough to be graded.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import numpy as np
 
 from ccta.phantom.deposits import drawn_deposits
 from ccta.phantom.patient import PatientSpec, PhantomPatient, make_patient
-from ccta.phantom.plaques import PlaqueSpec
+from ccta.phantom.plaques import KINDS, PlaqueSpec
 from ccta.phantom.scanner import CALCIUM_SERIES, ScannerSpec
 
 PLACES = (5, 6, 7, 8, 9, 11, 12, 13, 1, 2, 3)
@@ -70,3 +73,47 @@ def series(rng: np.random.Generator) -> ScannerSpec:
     chest = (middle[0] - 15, middle[1] + 5, middle[2])
     spec = replace(CALCIUM_SERIES, shape=(340, 340, 34), pixel_mm=1.0, increment_mm=5.0, noise_hu=min(noise, 18.0), center_mm=chest)
     return replace(spec, fwhm_mm=float(rng.uniform(1.3, 2.0)))  # the heart's motion blurs
+
+
+LESION_PLACES = (5, 6, 7, 8, 9, 11, 13, 12, 1, 2, 3)
+LESION_WEIGHTS = np.array([0.3, 1.5, 1.5, 0.5, 0.5, 1.2, 0.7, 0.5, 1.3, 1.2, 0.7])
+LESION_REFERENCE_MM = 1.8  # healthy calibre at a lesion: clear of the 1.5 mm below which vessels are not graded
+FIELD_MARGIN_MM = 22.0  # about the arteries: the muscle below them, and the aortic root
+
+
+def disease_patient(seed: int) -> tuple[PhantomPatient, ScannerSpec]:
+    """(patient with 3 or 4 lesions of 10-95 %, soft, mixed or calcified; its CCTA of 0.4 x 0.4 x 0.5 mm about the heart, noise 15-35 HU)."""
+    rng = np.random.default_rng([seed, 78])
+    healthy = make_patient(seed, PatientSpec(plaques=()))
+    wanted = lesions(healthy, rng)
+    patient = make_patient(seed, replace(healthy.spec, plaques=wanted))
+    points = np.vstack([branch.points_mm for branch in patient.tree])
+    low, high = points.min(axis=0) - FIELD_MARGIN_MM, points.max(axis=0) + FIELD_MARGIN_MM
+    size = np.ceil((high - low) / [0.4, 0.4, 0.5]).astype(int)
+    middle = tuple(float(x) for x in np.round((low + high) / 2, 1))
+    shape = (int(size[0]), int(size[1]), int(size[2]))
+    return patient, ScannerSpec(shape=shape, pixel_mm=0.4, increment_mm=0.5, center_mm=middle, noise_hu=float(np.round(rng.uniform(15, 35), 1)))
+
+
+def lesions(healthy: PhantomPatient, rng: np.random.Generator) -> tuple[PlaqueSpec, ...]:
+    """At most one in a segment, where the healthy artery is wide enough."""
+    present = {int(s) for branch in healthy.tree for s in branch.segment}
+    chance = LESION_WEIGHTS * np.array([segment in present for segment in LESION_PLACES])
+    wanted, found = int(rng.integers(3, 5)), []
+    for segment in rng.choice(LESION_PLACES, size=int((chance > 0).sum()), replace=False, p=chance / chance.sum()):
+        lesion = _lesion(int(segment), rng)
+        vessel = next(v for v in healthy.vessels if (v.branch.segment == segment).any())
+        here = vessel.branch.segment == segment
+        at_mm = np.quantile(vessel.branch.distance_mm[here], lesion.position)
+        fits = np.ptp(vessel.branch.distance_mm[here]) > lesion.length_mm
+        if fits and 2 * np.interp(at_mm, vessel.branch.distance_mm, vessel.healthy_radius_mm) >= LESION_REFERENCE_MM and len(found) < wanted:
+            found.append(lesion)
+    return tuple(found)
+
+
+def _lesion(segment: int, rng: np.random.Generator) -> PlaqueSpec:
+    length = 6.0 if segment == 5 else float(np.round(rng.uniform(7, 18), 1))
+    return PlaqueSpec(
+        segment, str(rng.choice(KINDS)), float(np.round(rng.uniform(10, 95))), length, 0.5, float(np.round(rng.uniform(0.4, 0.85), 2)),
+        float(np.round(rng.uniform(1.0, 1.3), 2)), float(rng.integers(0, 360)), float(np.round(rng.uniform(250, 900))),
+    )  # fmt: skip

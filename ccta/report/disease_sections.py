@@ -30,7 +30,7 @@ def stenosis_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
         )
     head = ("Segment", "Diameter stenosis %", "Area %", "MLD / ref. mm", "MLA mm²", "Length mm", "Plaque", "FFR")
     used = sorted({feature for s in stenoses for feature in s.high_risk})
-    note = "In brackets: 95 % interval. Length, and the place of the minimal lumen along the vessel. FFR is read behind the lesion."
+    note = "In brackets: 90 % interval. Length, and the place of the minimal lumen along the vessel. FFR is read behind the lesion."
     note += f" {'; '.join(f'{f} {FEATURES[f]}' for f in used if f in FEATURES)}." if used else ""
     tables = (Table(head, tuple(rows), note=note, weights=(1.1, 1.3, 0.8, 1.2, 0.9, 1.2, 2.2, 0.7)),) if rows else ()
     shown_pictures = [Picture(k, f"{k[4:]}, laid straight from its origin; yellow the lumen, red the stenoses.") for k in pictures if k.startswith("cpr_")]
