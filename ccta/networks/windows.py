@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 GRID_MM = 2.0
-PATCH = (64, 64, 48)
+PATCH = (80, 80, 64)  # holds a whole heart: what a blood pool is called depends on where it lies
 OVERLAP = 0.4  # at least, of neighbouring windows
 NARROW_HU, WIDE_HU = 160.0, 1000.0  # soft tissue, and everything from lung to metal
 BODY_HU = -600.0  # a window all below is air or lung, which no place is

@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from ccta.coordinates import to_patient_mm
 from ccta.model import SEGMENTS
+from ccta.phantom.chest_variety import varied_layers, wide_form
 from ccta.phantom.patient import PatientSpec, PhantomPatient, make_patient
 from ccta.tissues import CODE, MAP_STEP_MM, OFF_SCALE_MM, PLACES, ChestMap
 
@@ -19,7 +20,7 @@ TISSUE_OF = {
     "skin_fat": "fat", "marrow": "marrow", "sternum": "bone", "sternum_marrow": "marrow", "muscle_back": "muscle", "bone_spine": "bone",
     "marrow_spine": "marrow", "canal": "muscle", "diaphragm": "muscle", "esophagus": "muscle", "aorta_wall_descending": "descending_wall",
     "aorta_descending": "descending_aorta", "fat": "pericardial_fat", "pulmonary_artery_outer": "pulmonary_artery", "aorta_outer": "aorta_wall",
-    "ra_outer": "atrial_wall", "la_outer": "atrial_wall", "rv_outer": "rv_wall", "lv_outer": "myocardium",
+    "ra_outer": "atrial_wall", "la_outer": "atrial_wall", "rv_outer": "rv_wall", "lv_outer": "myocardium", "bronchial_wall": "muscle", "bronchial_air": "air",
 }  # fmt: skip
 """Layers of the phantom whose tissue has another name."""
 
@@ -30,9 +31,9 @@ def chest_map(seed: int) -> ChestMap:
     count = np.rint(2 * HALF_MM / COARSE_MM).astype(int) + 1
     axes = [c - h + np.arange(n) * COARSE_MM for c, h, n in zip(MIDDLE_MM, HALF_MM, count, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    layers = patient.anatomy.layers
-    distance = np.stack([layer.shape(points).astype(np.float32) for layer in layers], axis=-1)
-    code = np.array([CODE[TISSUE_OF.get(layer.name, layer.name)] for layer in layers], np.uint8)
+    layers = varied_layers(patient, np.random.default_rng([seed, 4003]))
+    distance = np.stack([shape(points).astype(np.float32) for _, shape in layers], axis=-1)
+    code = np.array([CODE[TISSUE_OF.get(name, name)] for name, _ in layers], np.uint8)
     shape = np.floor((count - 1) * COARSE_MM / MAP_STEP_MM).astype(int) + 1
     tissue = topmost(distance, code, MAP_STEP_MM / COARSE_MM, tuple(shape))
     off_lumen, vessel = near_arteries(patient, tissue)
@@ -42,13 +43,13 @@ def chest_map(seed: int) -> ChestMap:
 def wide_patient(seed: int) -> PhantomPatient:
     """Sizes, turns and calibres far beyond those of the evaluation, no plaque: calcium is painted later."""
     rng = np.random.default_rng([seed, 4001])
-    heart = float(rng.uniform(0.8, 1.25))
+    heart = float(rng.uniform(0.8, 1.2))
     spec = PatientSpec(
         dominance=str(rng.choice(["right", "left", "co-dominant"], p=[0.6, 0.2, 0.2])),
         ramus=bool(rng.random() < 0.3), plaques=(), calibre=float(rng.uniform(0.75, 1.35)), heart_size=heart,
         body_size=float(np.clip(heart * rng.uniform(0.9, 1.25), 0.75, 1.4)), turn_deg=tuple(float(x) for x in rng.normal(0, [10, 10, 14])),
     )  # fmt: skip
-    return make_patient(1_000_000 + seed, spec)
+    return make_patient(1_000_000 + seed, spec, wide_form(rng))
 
 
 @numba.njit(cache=True)

@@ -37,6 +37,8 @@ class HeartForm:
     ra_scale: float = 1.0
     root_scale: float = 1.0
     fat_mm: float = 1.5
+    pa_scale: float = 1.0  # of the pulmonary artery's calibre
+    pa_rise: float = 1.0  # of its height above its valve
 
 
 ROOT = np.array([-9.0, -19.0, 14.0])
@@ -67,11 +69,21 @@ def aortic_root(scale: float) -> Shape:
     return union(*sinuses, stem, smooth_mm=3.0)
 
 
-def pulmonary_artery() -> Shape:
-    trunk = tube([VALVE, np.add(VALVE, [2, 12, 17]), np.add(VALVE, [6, 38, 36]), [34, 14, 68], [62, 34, 66]], [12.5, 13.0, 13.0, 11.0, 8.0])
-    trunk = intersection(trunk, half_space(VALVE, np.subtract(VALVE, np.add(VALVE, [2, 12, 17]))))
-    right = tube([np.add(VALVE, [6, 38, 36]), [-18, 4, 66], [-50, 8, 63], [-80, 14, 54]], [11.5, 10.0, 9.5, 7.0])
-    return union(trunk, right, smooth_mm=4.0)
+def pulmonary_courses(rise: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """(trunk and left branch (5, 3), right branch (4, 3)), from the valve and from the bifurcation to the hila."""
+    fork = np.add(VALVE, [6, 38, 36])
+    left = np.array([VALVE, np.add(VALVE, [2, 12, 17]), fork, [34, 14, 68], [62, 34, 66]])
+    right = np.array([fork, [-18, 4, 66], [-50, 8, 63], [-80, 14, 54]])
+    for course in (left, right):
+        course[:, 2] = VALVE[2] + rise * (course[:, 2] - VALVE[2])
+    return left, right
+
+
+def pulmonary_artery(scale: float = 1.0, rise: float = 1.0) -> Shape:
+    left, right = pulmonary_courses(rise)
+    trunk = tube(left, np.array([12.5, 13.0, 13.0, 11.0, 8.0]) * scale)
+    trunk = intersection(trunk, half_space(VALVE, left[0] - left[1]))
+    return union(trunk, tube(right, np.array([11.5, 10.0, 9.5, 7.0]) * scale), smooth_mm=4.0)
 
 
 def right_ventricle(form: HeartForm) -> Shape:
@@ -110,7 +122,7 @@ def heart_shapes(form: HeartForm) -> dict[str, Shape]:
     mitral = tube([at(-12, -4, -4), at(8, -4, -4)], [15.0, 15.0])
     outflow = tube([ROOT - 6 * FLOW, at(14, 6, 8)], [11.0, 12.0])
     rv = right_ventricle(form)
-    ra, la, aorta, pulmonary = right_atrium(form.ra_scale), left_atrium(form.la_scale), aortic_root(form.root_scale), pulmonary_artery()
+    ra, la, aorta, pulmonary = right_atrium(form.ra_scale), left_atrium(form.la_scale), aortic_root(form.root_scale), pulmonary_artery(form.pa_scale, form.pa_rise)
     tricuspid = tube([TRICUSPID - [8, -4, -2], np.add(TRICUSPID, [10, -5, -3])], [15.0, 15.0])
     shapes = {
         "lv": union(intersection(cavity, base, smooth_mm=3.0), intersection(mitral, base), outflow),

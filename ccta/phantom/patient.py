@@ -1,6 +1,6 @@
 """A patient with truth: the heart, its arteries and plaques, all as analytic geometry in patient LPS mm."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -153,16 +153,14 @@ def form_of(rng: np.random.Generator) -> HeartForm:
     """A heart of this patient's size."""
     vary = {"lv_radius_mm": 1.2, "lv_length_mm": 3.0, "wall_mm": 0.6, "rv_scale": 0.03, "la_scale": 0.04, "ra_scale": 0.03, "root_scale": 0.04, "fat_mm": 0.6}
     base = HeartForm()
-    return HeartForm(
-        **{f.name: getattr(base, f.name) + float(np.clip(rng.normal(0, vary[f.name]), -1.7 * vary[f.name], 1.7 * vary[f.name])) for f in fields(HeartForm)}
-    )
+    return HeartForm(**{name: getattr(base, name) + float(np.clip(rng.normal(0, sd), -1.7 * sd, 1.7 * sd)) for name, sd in vary.items()})
 
 
-def make_patient(seed: int = 1, spec: PatientSpec | None = None) -> PhantomPatient:
-    """The patient of a seed. Raises BadSettings where a plaque names a segment that this patient does not have."""
+def make_patient(seed: int = 1, spec: PatientSpec | None = None, form: HeartForm | None = None) -> PhantomPatient:
+    """The patient of a seed, its heart's form drawn unless given. Raises BadSettings where a plaque names a segment that this patient does not have."""
     decided = drawn(seed, spec or PatientSpec())
     rng = np.random.default_rng([seed, 2])
-    form = form_of(rng)
+    form = form or form_of(rng)
     turn = Rotation.from_euler("xyz", rng.normal(0, [4, 4, 6]) + decided.turn_deg, degrees=True).as_matrix()
     scale = decided.heart_size * float(np.clip(rng.normal(1.0, 0.04), 0.92, 1.08))
     anatomy, branches = lay_patient(form, decided, turn, scale, rng)
