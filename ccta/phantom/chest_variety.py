@@ -59,7 +59,7 @@ def abdomen(shapes: dict[str, Shape], rng) -> dict[str, Shape]:
     if rng.random() < 0.3:  # a small left lobe
         lobe = ellipsoid([-70, 0, -130], np.eye(3), [50, 50, 40])
     liver = _shifted(union(shapes["liver"], intersection(lobe, half_space([0, 0, -50], [0, 0, 1]), smooth_mm=12.0), smooth_mm=10.0), shift)
-    stomach = _shifted(shapes["stomach"], shift + [rng.normal(0, 10), rng.normal(0, 10), rng.uniform(-15, 10)])
+    stomach = _shifted(shapes["stomach"], np.add(shift, [rng.normal(0, 10), rng.normal(0, 10), rng.uniform(-15, 10)]))
     stomach = without(stomach, grown(liver, rng.uniform(0.5, 4)))
     return {"liver": liver, "stomach": stomach, "diaphragm": grown(union(liver, stomach), rng.uniform(1.5, 4.0))}
 
@@ -83,7 +83,8 @@ def aortic_arch(patient: PhantomPatient, rng) -> tuple[np.ndarray, Shape, np.nda
     middle = 0.5 * (top + behind) + [rng.normal(0, 3), rng.normal(0, 3), rise + 8]
     course = np.array([top, 0.85 * top + 0.15 * behind + [0, 0, 0.7 * rise], middle, 0.15 * top + 0.85 * behind + [0, 0, 0.7 * rise], behind])
     arch = tube(course, np.linspace(14.5 * scale, 12.0, 5))
-    heads = [tube([point, point + [rng.normal(0, 6), -5, 60]], [5.0, 4.0]) for point in course[1] + np.linspace(0.2, 0.9, 3)[:, None] * (course[3] - course[1])]
+    starts = course[1] + np.linspace(0.2, 0.9, 3)[:, None] * (course[3] - course[1])
+    heads = [tube([point, np.add(point, [rng.normal(0, 6), -5, 60])], [5.0, 4.0]) for point in starts]
     return top, union(arch, *heads, smooth_mm=3.0), behind
 
 
@@ -97,9 +98,8 @@ def _deepest(shape: Shape, z: float) -> np.ndarray:
 def windpipe(top: np.ndarray, behind: np.ndarray, rng) -> tuple[Shape, Shape]:
     """(air, wall) of trachea and main bronchi; the carina lies below the arch, behind the ascending aorta."""
     fork = np.array([0.55 * top[0] + 0.45 * behind[0] - 8, 0.5 * (top[1] + behind[1]) + 4, top[2] - rng.uniform(0, 18)])
-    way = [fork + [-3, -2, 120], fork]
-    sides = [[fork, fork + [-32, 6, -24], fork + [-62, 12, -40]], [fork, fork + [36, 10, -24], fork + [60, 16, -42]]]
-    air = union(tube(way, [8.5, 8.0]), *[tube(side, [6.5, 5.5, 4.0]) for side in sides], smooth_mm=2.0)
+    sides = fork + np.array([[[0, 0, 0], [-32, 6, -24], [-62, 12, -40]], [[0, 0, 0], [36, 10, -24], [60, 16, -42]]])
+    air = union(tube([np.add(fork, [-3, -2, 120]), fork], [8.5, 8.0]), *[tube(side, [6.5, 5.5, 4.0]) for side in sides], smooth_mm=2.0)
     return air, grown(air, 1.5)
 
 

@@ -122,7 +122,8 @@ def heart_shapes(form: HeartForm) -> dict[str, Shape]:
     mitral = tube([at(-12, -4, -4), at(8, -4, -4)], [15.0, 15.0])
     outflow = tube([ROOT - 6 * FLOW, at(14, 6, 8)], [11.0, 12.0])
     rv = right_ventricle(form)
-    ra, la, aorta, pulmonary = right_atrium(form.ra_scale), left_atrium(form.la_scale), aortic_root(form.root_scale), pulmonary_artery(form.pa_scale, form.pa_rise)
+    ra, la = right_atrium(form.ra_scale), left_atrium(form.la_scale)
+    aorta, pulmonary = aortic_root(form.root_scale), pulmonary_artery(form.pa_scale, form.pa_rise)
     tricuspid = tube([TRICUSPID - [8, -4, -2], np.add(TRICUSPID, [10, -5, -3])], [15.0, 15.0])
     shapes = {
         "lv": union(intersection(cavity, base, smooth_mm=3.0), intersection(mitral, base), outflow),
