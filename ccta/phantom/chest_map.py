@@ -21,6 +21,7 @@ TISSUE_OF = {
     "marrow_spine": "marrow", "canal": "muscle", "diaphragm": "muscle", "esophagus": "muscle", "aorta_wall_descending": "descending_wall",
     "aorta_descending": "descending_aorta", "fat": "pericardial_fat", "pulmonary_artery_outer": "pulmonary_artery", "aorta_outer": "aorta_wall",
     "ra_outer": "atrial_wall", "la_outer": "atrial_wall", "rv_outer": "rv_wall", "lv_outer": "myocardium", "bronchial_wall": "muscle", "bronchial_air": "air",
+    "pulmonary_veins": "lung_veins",
 }  # fmt: skip
 """Layers of the phantom whose tissue has another name."""
 

@@ -7,12 +7,10 @@ from __future__ import annotations
 import numpy as np
 
 from ccta.coordinates import to_patient_mm
-from ccta.phantom.anatomy import moved
-from ccta.phantom.heart import FLOW, ROOT, HeartForm, left_atrium, pulmonary_courses, right_atrium
+from ccta.phantom.heart import FLOW, ROOT, HeartForm, pulmonary_courses
 from ccta.phantom.patient import PhantomPatient
 from ccta.phantom.shapes import Shape, beads, ellipsoid, grown, half_space, intersection, tube, union, without
 
-VEIN_STUMP_MM = 7.0  # of a caval or pulmonary vein that still counts as atrium
 VEIN_MOUTHS = ([-58, 36, 34], [-60, 40, -2], [34, 44, 36], [34, 50, 2])
 """Where the phantom's pulmonary veins end, in the reference heart."""
 
@@ -30,7 +28,7 @@ def wide_form(rng: np.random.Generator) -> HeartForm:
 def varied_layers(patient: PhantomPatient, rng: np.random.Generator) -> list[tuple[str, Shape]]:
     """(name of a layer or tissue, shape) in painter's order: the phantom's layers with what this module adds or moves."""
     shapes = {layer.name: layer.shape for layer in patient.anatomy.layers}
-    form, turn = patient.form, patient.anatomy.to_patient
+    turn = patient.anatomy.to_patient
     shapes |= abdomen(shapes, rng)
     top, arch, behind = aortic_arch(patient, rng)
     shapes["aorta_descending"] = intersection(shapes["aorta_descending"], half_space(behind, [0, 0, 1]))
@@ -38,16 +36,13 @@ def varied_layers(patient: PhantomPatient, rng: np.random.Generator) -> list[tup
     shapes["aorta"] = union(intersection(shapes["aorta"], half_space(top, turn[:3, :3] @ FLOW)), arch, smooth_mm=3.0)
     shapes["aorta_outer"] = grown(shapes["aorta"], rng.uniform(1.0, 2.5))
     shapes["pulmonary_artery_outer"] = grown(shapes["pulmonary_artery"], 1.2)
-    atria = {name: moved(body(scale, False), turn) for name, body, scale in (("ra", right_atrium, form.ra_scale), ("la", left_atrium, form.la_scale))}
-    for name, body in atria.items():
-        shapes[f"{name}_outer"] = intersection(shapes[f"{name}_outer"], grown(body, VEIN_STUMP_MM))
+    for name in ("ra", "la"):  # veins have no wall that is seen
+        shapes[f"{name}_outer"] = intersection(shapes[f"{name}_outer"], grown(shapes[name], 3.0))
     air, wall = windpipe(top, behind, rng)
     extra = {
         "diaphragm": [("spleen", spleen(shapes["stomach"], rng))],
         "esophagus": [("bronchial_wall", wall), ("bronchial_air", air)],
         "lung_vessels": lung_trees(patient, rng),
-        "ra": [("cava", without(shapes["ra"], grown(atria["ra"], VEIN_STUMP_MM)))],
-        "la": [("lung_veins", without(shapes["la"], grown(atria["la"], VEIN_STUMP_MM)))],
     }
     return [pair for layer in patient.anatomy.layers for pair in ((layer.name, shapes[layer.name]), *extra.get(layer.name, []))]
 

@@ -46,6 +46,8 @@ FLOW = np.array([-0.30, -0.22, 0.93]) / np.linalg.norm([-0.30, -0.22, 0.93])
 """Centre of the aortic annulus and the direction of the ascending aorta."""
 VALVE = np.array([9.0, -49.0, 29.0])
 TRICUSPID = np.array([-36.0, -29.0, -9.0])
+VEIN_STUMP_MM = 7.0
+"""Of a caval or pulmonary vein that counts as atrium; the rest is vein."""
 
 
 def sinus_direction(name: str) -> np.ndarray:
@@ -114,12 +116,14 @@ def right_atrium(scale: float, veins_too: bool = True) -> Shape:
 
 
 def heart_shapes(form: HeartForm) -> dict[str, Shape]:
-    """Blood pools (lv, rv, la, ra, aorta, pulmonary_artery), their outer surfaces (*_outer), and `pericardium` (without the arteries)."""
+    """Blood pools (lv, rv, la, ra, aorta, pulmonary_artery, and the veins that come to the atria: cava, pulmonary_veins), their outer surfaces (*_outer),
+    and `pericardium` (without the arteries)."""
     base = half_space(at(0, 0, 0), -APEX)
     cavity = ellipsoid(at(15, 0, 0), AXES, [form.lv_length_mm, form.lv_radius_mm, form.lv_radius_mm])
     epicardium = ellipsoid(at(15, 0, 0), AXES, [form.lv_length_mm + form.wall_mm - 1, *[form.lv_radius_mm + form.wall_mm] * 2])
     lv_outer = intersection(epicardium, grown(base, 3.0), smooth_mm=6.0)
     mitral = tube([at(-12, -4, -4), at(8, -4, -4)], [15.0, 15.0])
+    funnel = intersection(mitral, half_space(at(0, 0, 0), APEX))
     outflow = tube([ROOT - 6 * FLOW, at(14, 6, 8)], [11.0, 12.0])
     rv = right_ventricle(form)
     ra, la = right_atrium(form.ra_scale), left_atrium(form.la_scale)
@@ -128,13 +132,16 @@ def heart_shapes(form: HeartForm) -> dict[str, Shape]:
     shapes = {
         "lv": union(intersection(cavity, base, smooth_mm=3.0), intersection(mitral, base), outflow),
         "rv": without(union(rv, intersection(tricuspid, half_space(TRICUSPID, [-0.86, 0.45, 0.21]))), lv_outer),
-        "la": without(union(la, intersection(mitral, half_space(at(0, 0, 0), APEX))), lv_outer),
+        "la": union(without(la, lv_outer), funnel),
         "ra": without(ra, rv),
         "aorta": aorta,
         "pulmonary_artery": pulmonary,
     }
     shapes["papillary"] = union(tube([at(20, -12, 17), at(52, -9, 13)], [4.0, 6.0]), tube([at(20, -8, -18), at(52, -6, -14)], [4.0, 6.0]))
-    shapes["la"] = union(shapes["la"], intersection(mitral, half_space(at(0, 0, 0), APEX)))
+    bodies = {"ra": right_atrium(form.ra_scale, False), "la": union(left_atrium(form.la_scale, False), funnel)}
+    for name, veins in (("ra", "cava"), ("la", "pulmonary_veins")):
+        shapes[veins] = without(shapes[name], grown(bodies[name], VEIN_STUMP_MM - 1.0))  # under the atrium's edge: no gap is seen between them
+        shapes[name] = intersection(shapes[name], grown(bodies[name], VEIN_STUMP_MM))
     outer = {
         "lv": lv_outer,
         "rv": grown(rv, 3.0),

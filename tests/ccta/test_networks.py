@@ -60,6 +60,17 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path, chest, few):
         Run(tmp_path / "parts", lambda seed: chest, TrainingSettings(steps=5))
 
 
+def test_training_goes_on_from_given_weights(tmp_path, chest, few):
+    """The first step starts at the given network, whose card's hash the new run's settings hold."""
+    torch.manual_seed(5)
+    torch.save(heart_network().state_dict(), tmp_path / "weights.pt")
+    path = publish(tmp_path / "weights.pt", tmp_path, SMALL, 0.1, {"lv": 0.9})
+    given = {name: value.clone() for name, value in trainable(path).state_dict().items()}
+    run = Run(tmp_path / "next", lambda seed: chest, SMALL, trainable(path))
+    for name, value in run.parts["network"].state_dict().items():
+        torch.testing.assert_close(value, given[name])
+
+
 def test_weights_are_what_their_card_says_or_refused(tmp_path):
     torch.save(heart_network().state_dict(), tmp_path / "weights.pt")
     path = publish(tmp_path / "weights.pt", tmp_path, SMALL, 0.1, {"lv": 0.9})
