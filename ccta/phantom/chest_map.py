@@ -56,8 +56,7 @@ def wide_patient(seed: int) -> PhantomPatient:
 @numba.njit(cache=True)
 def topmost(distance, code, ratio, shape):
     """(shape) uint8 code of the last layer that covers each voxel; 0 where none does. distance: (ni, nj, nk, L) on a grid `1 / ratio` times as coarse."""
-    result = np.zeros(shape, np.uint8)
-    layers = distance.shape[3]
+    result, possible = np.zeros(shape, np.uint8), layers_of_cells(distance)
     for i in range(shape[0]):
         a = min(int(i * ratio), distance.shape[0] - 2)
         x = i * ratio - a
@@ -67,7 +66,10 @@ def topmost(distance, code, ratio, shape):
             for k in range(shape[2]):
                 c = min(int(k * ratio), distance.shape[2] - 2)
                 z = k * ratio - c
-                for n in range(layers - 1, -1, -1):
+                bits = possible[a, b, c]
+                for n in range(distance.shape[3] - 1, -1, -1):
+                    if not (bits >> n) & 1:
+                        continue
                     value = 0.0
                     for p in range(2):
                         for q in range(2):
@@ -76,6 +78,22 @@ def topmost(distance, code, ratio, shape):
                     if value < 0:
                         result[i, j, k] = code[n]
                         break
+    return result
+
+
+@numba.njit(cache=True)
+def layers_of_cells(distance):
+    """(ni - 1, nj - 1, nk - 1) int64: bit n is set where layer n (of 63 at most) covers a corner of the cell."""
+    ni, nj, nk, layers = distance.shape
+    result = np.zeros((ni - 1, nj - 1, nk - 1), np.int64)
+    for i in range(ni):
+        for j in range(nj):
+            for k in range(nk):
+                bits = np.int64(0)
+                for n in range(layers):
+                    if distance[i, j, k, n] < 0:
+                        bits |= np.int64(1) << n
+                result[max(i - 1, 0) : i + 1, max(j - 1, 0) : j + 1, max(k - 1, 0) : k + 1] |= bits
     return result
 
 
