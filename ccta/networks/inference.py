@@ -6,6 +6,7 @@ import numpy as np
 
 from ccta.coordinates import resampled, upright
 from ccta.model import Volume
+from ccta.networks.cleaning import cleaned
 from ccta.networks.shipped import loaded
 from ccta.networks.windows import GRID_MM, Network, probabilities
 from ccta.tissues import PLACES, PlaceMap
@@ -17,4 +18,4 @@ def predict_places(volume: Volume, network: Network | None = None) -> PlaceMap:
     found = probabilities(grid.array, network or loaded())
     if len(found) == 1:  # nothing but air and lung
         found = np.concatenate([found, np.zeros((max(PLACES.values()), *found.shape[1:]), found.dtype)])
-    return PlaceMap(found.astype(np.float16), grid.affine)
+    return cleaned(PlaceMap(found.astype(np.float16), grid.affine))
