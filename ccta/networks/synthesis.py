@@ -48,7 +48,7 @@ def drawn_warp(chest: ChestMap, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray
     matrix = turn @ shear @ np.diag(size) * (GRID_MM / MAP_STEP_MM)
     if rng.random() < CENTERED:
         inside = np.argwhere(np.isin(chest.tissue[::4, ::4, ::4], HEART)) * 4
-        target = inside.mean(axis=0) + rng.normal(0, [16, 16, 22]) / MAP_STEP_MM
+        target = inside.mean(axis=0) + rng.normal([0, 0, 8], [16, 16, 24]) / MAP_STEP_MM  # as often above the heart: vessels
     else:
         target = np.array(chest.tissue.shape) * rng.uniform(0.15, 0.85, 3)
     offset = target - matrix @ ((np.array(PATCH) - 1) / 2)

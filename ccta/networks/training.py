@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
 from ccta.errors import BadSettings
@@ -66,7 +66,7 @@ class Run:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(settings.seed)
         network = (start or heart_network()).to(self.device)
-        mean = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(AVERAGED))
+        mean = AveragedModel(network, multi_avg_fn=averaged)
         optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate)
         self.parts = {"network": network, "mean": mean, "optimiser": optimiser, "schedule": schedule}
@@ -151,6 +151,13 @@ class Run:
             if new:
                 writer.writerow(["step", "loss", "seconds", *dice])
             writer.writerow([self.step, f"{loss:.4f}", f"{seconds:.0f}", *(f"{value:.4f}" for value in dice.values())])
+
+
+@torch.no_grad()
+def averaged(mean: list[torch.Tensor], now: list[torch.Tensor], count: torch.Tensor) -> None:
+    """The running mean after `count` updates, in place: over a tenth of them at first, so that it does not hold on to the first weights."""
+    share = min(AVERAGED, (1 + float(count)) / (10 + float(count)))
+    torch._foreach_lerp_(mean, now, 1 - share)
 
 
 def loss_of(logits: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
