@@ -32,7 +32,7 @@ def publish(weights: Path, folder: Path, settings: TrainingSettings, hours: floa
         "name": "heart and coronary places in CT, with and without contrast",
         "licence": "Apache-2.0",
         "made": datetime.now(UTC).date().isoformat(),
-        "command": f"ccta train OUT --steps {settings.steps} --seed {settings.seed}",
+        "command": f"ccta train OUT --steps {settings.steps} --seed {settings.seed}" + (" --from EARLIER.onnx" if settings.start else ""),
         "settings": asdict(settings),
         "data": "synthesised from anatomy that the package makes (chest maps, synthesis); no patient's image",
         "hours": round(hours, 2),

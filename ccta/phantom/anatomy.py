@@ -105,7 +105,7 @@ def layers_of(shapes: dict[str, Shape], spec, rng) -> list[Layer]:
     layers += [Layer(name, shapes[name], value, 42, 0, label) for name, value, label in tissue]
     layers += [Layer(f"{name}_outer", shapes[f"{name}_outer"], 75, 40, 0, "heart") for name in ("ra", "la", "rv")]
     layers += [Layer("lv_outer", shapes["lv_outer"], 105, 45, 5, "myocardium")]
-    layers += [Layer("cava", shapes["cava"], right, 44, 30), Layer("pulmonary_veins", shapes["pulmonary_veins"], 1.02 * blood, 44, 5)]
+    layers += [Layer("cava", shapes["cava"], right, 44, 30, "ra"), Layer("pulmonary_veins", shapes["pulmonary_veins"], 1.02 * blood, 44, 5, "la")]
     blood_hu = {"ra": (right, 30), "rv": (right * 1.05, 18), "la": (blood * 1.02, 5), "lv": (blood * 0.99, 5)}
     layers += [Layer(name, shapes[name], value, 44, vary, name) for name, (value, vary) in blood_hu.items()]
     layers += [Layer("papillary", shapes["papillary"], 105, 45, 5, "lv")]

@@ -47,7 +47,7 @@ FLOW = np.array([-0.30, -0.22, 0.93]) / np.linalg.norm([-0.30, -0.22, 0.93])
 VALVE = np.array([9.0, -49.0, 29.0])
 TRICUSPID = np.array([-36.0, -29.0, -9.0])
 VEIN_STUMP_MM = 7.0
-"""Of a caval or pulmonary vein that counts as atrium; the rest is vein."""
+"""Of a caval or pulmonary vein that the network calls atrium; the phantom's truth calls all of the vein so."""
 
 
 def sinus_direction(name: str) -> np.ndarray:
