@@ -34,7 +34,7 @@ def varied_layers(patient: PhantomPatient, rng: np.random.Generator) -> list[tup
     shapes["aorta_descending"] = intersection(shapes["aorta_descending"], half_space(behind, [0, 0, 1]))
     shapes["aorta_wall_descending"] = intersection(shapes["aorta_wall_descending"], half_space(behind, [0, 0, 1]))
     shapes["aorta"] = union(intersection(shapes["aorta"], half_space(top, turn[:3, :3] @ FLOW)), arch, smooth_mm=3.0)
-    shapes["aorta_outer"] = grown(shapes["aorta"], rng.uniform(1.0, 2.5))
+    shapes["aorta_outer"] = without(grown(shapes["aorta"], rng.uniform(1.0, 2.5)), shapes["aorta_descending"])  # no wall across the blood
     shapes["pulmonary_artery_outer"] = grown(shapes["pulmonary_artery"], 1.2)
     for name in ("ra", "la"):  # veins have no wall that is seen
         shapes[f"{name}_outer"] = intersection(shapes[f"{name}_outer"], grown(shapes[name], 3.0))
