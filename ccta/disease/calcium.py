@@ -93,7 +93,7 @@ def _assembled(volume: Volume, scoring: Volume, labels: np.ndarray, verdicts: di
     for number, score in enumerate(scores, 1):
         verdict = verdicts[score.label]
         values = {name: getattr(score, name) for name in ("agatston", "volume_mm3", "mass_mg", "peak_hu", "center_mm")}
-        values |= {"id": number, "vessel": verdict.vessel, "restarts": [round(x, 2) for x in restarts[number]], "source": source}
+        values |= {"id": number, "vessel": verdict.vessel, "restarts": [round(x, 2) for x in restarts.get(number, [])], "source": source}
         if verdict.reason:
             rejected.append(RejectedCalcium(**values, reason=verdict.reason))
         else:

@@ -16,19 +16,21 @@ from ccta.model import Volume
 
 STARTS = 8  # places of the first slice, evenly over one slice
 MARGIN = 3  # slices and pixels about a lesion
+LARGEST_MM3 = 100_000.0  # of a lesion's box: one that lies along a whole calcified artery stays below
 FLOOR_HU = -1100.0  # below every tissue, so that the running sum only rises
 
 
 def restarted_scores(volume: Volume, scoring: Volume, labels: np.ndarray, threshold: float) -> dict[int, list[float]]:
     """label -> Agatston at `STARTS` slice starts. volume: as imaged; scoring: what was scored; labels: (its shape) lesions.
 
-    A lesion's voxels are sought where its label is, one pixel around, and in the slices next to it; other labels are left out.
+    A lesion's voxels are sought where its label is, one pixel around, and in the slices next to it; other labels are left out, and so is what is larger than
+    any lesion of an artery (the skeleton is one piece of 250 mL).
     """
     increment = float(volume.spacing_mm[2])
     slab_mm = REFERENCE_INCREMENT_MM if increment < THIN_MM - 1e-3 else increment
     found = {}
     for label, box in enumerate(ndimage.find_objects(labels), 1):
-        if box is not None:
+        if box is not None and np.prod([s.stop - s.start for s in box]) * scoring.voxel_mm3 <= LARGEST_MM3:
             found[label] = _restarted(volume, scoring, labels, (label, box), (threshold, slab_mm))
     return found
 

@@ -113,13 +113,13 @@ def _score_box(hu: np.ndarray, above: np.ndarray, volume: Volume, threshold: flo
     components, count = ndimage.label(above, in_plane)
     if not count:
         return None
-    index = np.arange(1, count + 1)
+    of, peak = components[above], np.full(count + 1, -np.inf)
+    np.maximum.at(peak, of, hu[above])
     pixel_mm2 = float(np.linalg.norm(np.cross(volume.affine[:3, 0], volume.affine[:3, 1])))
-    area_mm2 = np.bincount(components.ravel(), minlength=count + 1)[1:] * pixel_mm2
-    peak = ndimage.maximum(hu, components, index)
+    area_mm2 = np.bincount(of, minlength=count + 1)[1:] * pixel_mm2
     counts = area_mm2 >= MIN_AREA_MM2 - 1e-9
     if not counts.any():
         return None
     increment_mm = float(volume.spacing_mm[2])
-    agatston = float(np.sum((area_mm2 * agatston_weight(peak, threshold))[counts]) * increment_mm / REFERENCE_INCREMENT_MM)
+    agatston = float(np.sum((area_mm2 * agatston_weight(peak[1:], threshold))[counts]) * increment_mm / REFERENCE_INCREMENT_MM)
     return agatston, np.concatenate([[False], counts])[components]
