@@ -98,19 +98,26 @@ def substitute(plan, factors, right_side, solution):
 
 
 @njit(cache=True)
+def _fill_places(pattern, first, i, place):
+    """Sets where row i keeps the value of each of its columns; returns how many lie below the diagonal."""
+    l_start, l_index, u_start, u_index = pattern
+    below = l_start[i + 1] - l_start[i]
+    for p in range(below):
+        place[l_index[l_start[i] + p]] = first[i] + p
+    place[i] = first[i] + below
+    for p in range(u_start[i + 1] - u_start[i]):
+        place[u_index[u_start[i] + p]] = first[i] + below + 1 + p
+    return below
+
+
+@njit(cache=True)
 def _scatter(pattern, first, row, column):
     """Place of each entry of A at (row, column), in pivot order."""
-    l_start, l_index, u_start, u_index = pattern
     size = len(first)
     start, entries = _by_row(size, row, np.arange(len(row)))
     scatter, place = np.zeros(len(row), np.int32), np.zeros(size, np.int32)
     for i in range(size):
-        below = l_start[i + 1] - l_start[i]
-        for p in range(below):
-            place[l_index[l_start[i] + p]] = first[i] + p
-        place[i] = first[i] + below
-        for p in range(u_start[i + 1] - u_start[i]):
-            place[u_index[u_start[i] + p]] = first[i] + below + 1 + p
+        _fill_places(pattern, first, i, place)
         for p in range(start[i], start[i + 1]):
             scatter[entries[p]] = place[column[entries[p]]]
     return scatter
@@ -126,12 +133,7 @@ def _schedule(pattern, first):
     start, operations, place = np.zeros(size + 1, np.int32), np.empty((4, count), np.int32), np.zeros(size, np.int32)
     n = 0
     for i in range(size):
-        below = l_start[i + 1] - l_start[i]
-        for p in range(below):
-            place[l_index[l_start[i] + p]] = first[i] + p
-        place[i] = first[i] + below
-        for p in range(u_start[i + 1] - u_start[i]):
-            place[u_index[u_start[i] + p]] = first[i] + below + 1 + p
+        below = _fill_places(pattern, first, i, place)
         for p in range(below):
             k = l_index[l_start[i] + p]
             beyond = first[k] + l_start[k + 1] - l_start[k] + 1
