@@ -23,12 +23,14 @@ from ccta.anatomy.contours_model import (
 from ccta.anatomy.contours_rays import Rays, centred_frames, moved_frames, rays_on
 from ccta.anatomy.contours_render import neglected_hu
 from ccta.anatomy.contours_smooth import best_path, refined_minimum, sharpened, smooth_surface
+from ccta.anatomy.reformat import Frames
 from ccta.errors import Refusal
 from ccta.model import CoronaryTree, CrossSections, Volume
 from ccta.settings import MeasureSettings
 
 CORRECTIONS = 3
 """Rounds of the image-model correction; calcified 60 % lesions of synthetic vessels no longer move after three."""
+RECENTRING_PLANES = 2.0
 SMALLEST_RADIUS_MM = 0.05
 SMOOTHING_PLANES = 1.5
 """Standard deviation of the averaging along the branch, planes; undone to first order in the end, together with the image's own blur."""
@@ -72,9 +74,16 @@ def trace_contours(volume: Volume, tree: CoronaryTree, settings: MeasureSettings
     for index, branch in enumerate(tree):
         above = None if branch.parent is None else _lumen_hu_at(fits[branch.parent], branch.parent_distance_mm)
         coarse = fitted_lumen(rays[index], lumen_hu_along(rays[index], _prior_radius(rays[index], branch), above, blur_mm), model)
-        again = rays_on(volume, moved_frames(coarse.rays.frames, *centroid_mm(coarse.radius_mm)), tree, index)
+        again = rays_on(volume, recentred_frames(coarse), tree, index)
         fits.append(fitted_lumen(again, lumen_hu_along(again, coarse.radius_mm.mean(axis=1), above, blur_mm), model))
     return [_sections(index, *refined(fit, model), model) for index, fit in enumerate(fits)]
+
+
+def recentred_frames(fit: Fit) -> Frames:
+    """The planes moved onto the middle of the fitted lumen; the less, the more of the circumference is calcium, which hides where that middle is."""
+    seen = np.maximum(1 - 2 * has_calcium(fit.rays, fit.lumen_hu).mean(axis=1), 0)
+    shift = (ndimage.gaussian_filter1d(seen * axis, RECENTRING_PLANES, mode="nearest") for axis in centroid_mm(fit.radius_mm))
+    return moved_frames(fit.rays.frames, *shift)
 
 
 def measured_noise_hu(rays: list[Rays], step_mm: float) -> float:
@@ -194,11 +203,11 @@ def second_rise(profile_hu: np.ndarray, lumen_hu: np.ndarray) -> np.ndarray:
 
 
 def centroid_mm(radius_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(u, v), each (M,): centroid of the contours (M, A), smoothed along the branch, mm."""
+    """(u, v), each (M,): centroid of the contours (M, A), mm."""
     angle = 2 * np.pi * np.arange(radius_mm.shape[1]) / radius_mm.shape[1]
     area = (radius_mm**2).sum(axis=1)
     u, v = ((2 / 3 * (radius_mm**3 * f(angle)).sum(axis=1) / area) for f in (np.cos, np.sin))
-    return ndimage.gaussian_filter1d(u, 2.0, mode="nearest"), ndimage.gaussian_filter1d(v, 2.0, mode="nearest")
+    return u, v
 
 
 def _lumen_hu_at(fit, distance_mm):

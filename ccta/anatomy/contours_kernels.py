@@ -22,6 +22,8 @@ PLAQUE_COST = 0.15
 """Log-likelihood that a ray must gain before plaque is assumed where a normal wall would do."""
 RESIDUAL_CAP = 9.0
 """Squared residual in noise units beyond which a sample says no more (other vessels, veins)."""
+LUMEN_CAP, CALCIUM_PLANES = 64.0, 3
+"""The same inside the lumen on planes up to three from calcium: there a fit that takes calcium, or the fat beside it, for lumen has to pay for it."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -35,12 +37,12 @@ def _clip_wall(wall, lumen):
 
 @numba.njit(cache=True, nogil=True)
 def _ray_fit(ray, known, discs, lumen, constants, solved):
-    """(least cost, wall HU, background HU) of one ray: y = known + wall (outer - middle) + background (1 - outer), discs = (middle, outer).
+    """(least cost, wall HU, background HU) of one ray: y = known + wall (outer - middle) + background (1 - outer), discs = (inner, middle, outer).
 
-    The wall's HU is solved, or that of the normal wall.
+    The wall's HU is solved, or that of the normal wall. The last of the constants is RESIDUAL_CAP inside the lumen.
     """
-    (y, w), (middle, outer) = ray, discs
-    noise, wall, _ = constants
+    (y, w), (inner, middle, outer) = ray, discs
+    noise, wall, _, lumen_cap = constants
     saa, sab, sbb, say, sby = 1e-9, 0.0, 1e-9, 0.0, 0.0
     for j in range(y.size):
         if w[j] > 0:
@@ -60,7 +62,7 @@ def _ray_fit(ray, known, discs, lumen, constants, solved):
     for j in range(y.size):
         if w[j] > 0:
             model = known[j] + wall * (outer[j] - middle[j]) + background * (1 - outer[j])
-            cost += w[j] * min(((y[j] - model) / noise) ** 2, RESIDUAL_CAP)
+            cost += w[j] * min(((y[j] - model) / noise) ** 2, lumen_cap if inner[j] > 0.5 else RESIDUAL_CAP)
     return 0.5 * cost, wall, background
 
 
@@ -81,7 +83,7 @@ def _covered(y, w, inner, rows, lumen, constants):
     for cover in COVER_STEPS:
         if cover < len(rows) - 1:
             known = lumen * inner + constants[1] * (rows[cover] - inner)
-            cost, wall, background = _ray_fit((y, w), known, (rows[cover], rows[-1]), lumen, constants, True)
+            cost, wall, background = _ray_fit((y, w), known, (inner, rows[cover], rows[-1]), lumen, constants, True)
             if wall > lumen and cost < best[0]:
                 best = (cost, wall, background, cover)
     return best
@@ -93,16 +95,22 @@ def lumen_costs(profile, weight, lumen, disc, constants, candidates):
     normal = constants[2]
     planes, angles, _ = profile.shape
     out = np.zeros((planes, angles, candidates), np.float32)
+    calcium = np.zeros((planes, angles), np.bool_)
     for m in range(planes):
         for a in range(angles):
-            y, w, calcium = profile[m, a], weight[m, a], _has_calcium(profile[m, a], weight[m, a], lumen[m])
+            calcium[m, a] = _has_calcium(profile[m, a], weight[m, a], lumen[m])
+    for m in range(planes):
+        near = calcium[max(0, m - CALCIUM_PLANES) : m + CALCIUM_PLANES + 1].any()
+        here = (constants[0], constants[1], constants[2], LUMEN_CAP if near else RESIDUAL_CAP)
+        for a in range(angles):
+            ray = (profile[m, a], weight[m, a])
             for k in range(candidates):
-                known = lumen[m] * disc[k]
-                best = _ray_fit((y, w), known, (disc[k], disc[k + normal]), lumen[m], constants, False)[0]
+                known, rows = lumen[m] * disc[k], disc[k : k + normal + PLAQUE_STEPS[-1] + 1]
+                best = _ray_fit(ray, known, (disc[k], disc[k], rows[normal]), lumen[m], here, False)[0]
                 for t in PLAQUE_STEPS:
-                    best = min(best, PLAQUE_COST + _ray_fit((y, w), known, (disc[k], disc[k + normal + t]), lumen[m], constants, True)[0])
-                    if calcium:
-                        best = min(best, PLAQUE_COST + _covered(y, w, disc[k], disc[k : k + normal + t + 1], lumen[m], constants)[0])
+                    best = min(best, PLAQUE_COST + _ray_fit(ray, known, (disc[k], disc[k], rows[normal + t]), lumen[m], here, True)[0])
+                    if calcium[m, a]:
+                        best = min(best, PLAQUE_COST + _covered(ray[0], ray[1], disc[k], rows[: normal + t + 1], lumen[m], here)[0])
                 out[m, a, k] = best
     return out
 
@@ -110,7 +118,7 @@ def lumen_costs(profile, weight, lumen, disc, constants, candidates):
 @numba.njit(cache=True, nogil=True)
 def wall_costs(profile, weight, lumen, radius, disc, constants):
     """(M, A, WALL_CANDIDATES): see contours_model.wall_cost."""
-    normal = constants[2]
+    normal, here = constants[2], (constants[0], constants[1], constants[2], RESIDUAL_CAP)
     planes, angles, _ = profile.shape
     out = np.zeros((planes, angles, WALL_CANDIDATES), np.float32)
     for m in range(planes):
@@ -120,9 +128,9 @@ def wall_costs(profile, weight, lumen, radius, disc, constants):
             f = radius[m, a] - k
             rows = (1 - f) * disc[k : k + normal + WALL_CANDIDATES] + f * disc[k + 1 : k + normal + WALL_CANDIDATES + 1]
             for t in range(WALL_CANDIDATES):
-                best = _ray_fit((y, w), lumen[m] * rows[0], (rows[0], rows[normal + t]), lumen[m], constants, t > 0)[0]
+                best = _ray_fit((y, w), lumen[m] * rows[0], (rows[0], rows[0], rows[normal + t]), lumen[m], here, t > 0)[0]
                 if calcium:
-                    best = min(best, _covered(y, w, rows[0], rows[: normal + t + 1], lumen[m], constants)[0])
+                    best = min(best, _covered(y, w, rows[0], rows[: normal + t + 1], lumen[m], here)[0])
                 out[m, a, t] = best + (PLAQUE_COST if t > 0 else 0.0)
     return out
 
@@ -130,7 +138,7 @@ def wall_costs(profile, weight, lumen, radius, disc, constants):
 @numba.njit(cache=True, nogil=True)
 def tissues(profile, weight, lumen, radii, disc, constants):
     """(3, M, A) wall HU, background HU and cover steps of the best fit for radii = (lumen, thickness beyond the normal wall), in steps."""
-    (radius, extra), normal = radii, constants[2]
+    (radius, extra), normal, here = radii, constants[2], (constants[0], constants[1], constants[2], RESIDUAL_CAP)
     planes, angles, _ = profile.shape
     out = np.zeros((3, planes, angles))
     for m in range(planes):
@@ -139,10 +147,10 @@ def tissues(profile, weight, lumen, radii, disc, constants):
             k, steps = int(radius[m, a]), normal + int(extra[m, a] + 0.5)
             f = radius[m, a] - k
             rows = (1 - f) * disc[k : k + steps + 1] + f * disc[k + 1 : k + steps + 2]
-            cost, wall, background = _ray_fit((y, w), lumen[m] * rows[0], (rows[0], rows[-1]), lumen[m], constants, extra[m, a] >= 1)
+            cost, wall, background = _ray_fit((y, w), lumen[m] * rows[0], (rows[0], rows[0], rows[-1]), lumen[m], here, extra[m, a] >= 1)
             cover = 0
             if _has_calcium(y, w, lumen[m]):
-                found = _covered(y, w, rows[0], rows, lumen[m], constants)
+                found = _covered(y, w, rows[0], rows, lumen[m], here)
                 if found[0] < cost:
                     _, wall, background, cover = found
             out[0, m, a], out[1, m, a], out[2, m, a] = wall, background, cover

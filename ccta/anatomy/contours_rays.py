@@ -7,7 +7,6 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ccta.anatomy.contours_kernels import CALCIUM_EVIDENCE_HU
 from ccta.anatomy.contours_model import ANGLES, ray_distance_mm
 from ccta.anatomy.contours_smooth import best_track
 from ccta.anatomy.reformat import Frames, cross_section_stack, frames_along, sampled
@@ -15,6 +14,9 @@ from ccta.curves import rotation_minimising_frames, smoothed_curve
 from ccta.model import Branch, CoronaryTree, Volume
 
 TRACK_PIXEL_MM, TRACK_HALF_MM = 0.3, 2.4
+TRACK_CALCIUM_HU = 60.0
+CALCIUM_BLUR_MM = 0.75
+"""Along the vessel, the reach of a calcification's fading end, which is as bright as lumen."""
 VESSEL_EDGE_MM = 0.4
 """Margin about another vessel in which its blur still reaches (somewhat more than one standard deviation of the point-spread function)."""
 
@@ -50,10 +52,11 @@ def centred_frames(volume: Volume, branch: Branch, step_mm: float) -> Frames:
     frames = frames_along(branch, step_mm)
     stack = cross_section_stack(volume, frames, TRACK_HALF_MM, TRACK_PIXEL_MM)
     middle = stack.shape[1] // 2
-    near = stack[:, middle - 2 : middle + 3, middle - 2 : middle + 3].reshape(len(frames), -1)
-    lumen_hu = ndimage.percentile_filter(np.median(near, axis=1), 70, size=max(3, round(20 / step_mm)), mode="nearest")[:, None, None]
-    lumen_hu = np.maximum(lumen_hu, 100.0)
-    calcium = ndimage.binary_dilation(stack > lumen_hu + CALCIUM_EVIDENCE_HU, ndimage.generate_binary_structure(2, 1)[None])
+    clear = ndimage.gaussian_filter(stack, (0.5 / step_mm, 1.0, 1.0), mode="nearest")
+    near = clear[:, middle - 2 : middle + 3, middle - 2 : middle + 3].max(axis=(1, 2))
+    lumen_hu = np.maximum(ndimage.percentile_filter(near, 40, size=max(3, round(30 / step_mm)), mode="nearest"), 100.0)[:, None, None]
+    reach = np.ones((1 + 2 * round(CALCIUM_BLUR_MM / step_mm), 3, 3), bool) & ndimage.generate_binary_structure(2, 1)
+    calcium = ndimage.binary_dilation(clear > lumen_hu + TRACK_CALCIUM_HU, reach)
     bright = np.where(calcium, 0.3 * lumen_hu, np.clip(stack, -100, lumen_hu)) / lumen_hu
     scales = [ndimage.gaussian_filter(bright, (0.5, s / TRACK_PIXEL_MM, s / TRACK_PIXEL_MM)) for s in (0.35, 0.9)]
     offset_mm = (np.arange(stack.shape[1]) - middle) * TRACK_PIXEL_MM

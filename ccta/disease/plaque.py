@@ -3,8 +3,9 @@
 Integration in polar coordinates on the cross-section planes. At position P = c + r (cos t u + sin t v) of plane i the volume element is
 r dr dt ds with ds = dP/di . n, the distance between planes at that place: shorter inside a bend, longer outside, so that a torus is exact.
 
-What counts: planes whose wall exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel. On such a plane everything
-between lumen and outer wall is plaque, as in intravascular ultrasound (plaque and media, Mintz 2001, J Am Coll Cardiol 37:1478); elsewhere nothing is.
+What counts: planes whose wall exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel, and those beside them down to 0.5 mm2.
+On such a plane everything between lumen and outer wall is plaque, as in intravascular ultrasound (plaque and media, Mintz 2001, J Am Coll
+Cardiol 37:1478); elsewhere nothing is.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ FIXED_FOR_LUMEN_HU = 350.0  # "adapted" equals "fixed" at this enhancement
 RADIAL_SAMPLES = 12
 BEYOND_WALL_MM = 0.8  # about the width of a scanner's blur
 FAT_BEYOND_HU = 0.0  # fat mixes with the wall's border, muscle and blood are above
+BORDER_ANGLES = 3  # of the contour's: beside muscle the smooth outer wall still bulges towards it
+HIDDEN_SD_MM = 0.2  # a lumen this uncertain is hidden by calcium on half of its circumference, which is plaque whatever its wall's area
 STAGES = ("0 (none)", "1 (mild)", "2 (moderate)", "3 (severe)")
 NOISE_SMOOTHING_MM = 0.2  # half a voxel, inside plaque only: takes single noisy samples away and leaves a lipid core of 1-2 mm
 MIN_SEGMENT_MM3 = 2.0  # of plaque, for the segment to count as involved: 1 mm2 over 2 mm
@@ -120,7 +123,8 @@ def with_seen_wall(volume: Volume, own: CrossSections, settings: MeasureSettings
     beyond = sample(volume, polar_positions(own, own.wall_radius_mm[..., None] + BEYOND_WALL_MM))[..., 0]
     beyond = ndimage.median_filter(np.pad(beyond, ((0, 0), (2, 2)), mode="wrap"), size=(3, 5), mode="nearest")[:, 2:-2]
     normal = np.minimum(own.wall_radius_mm, own.lumen_radius_mm + settings.plaque_normal_wall_mm)
-    return replace(own, wall_radius_mm=np.where(beyond < FAT_BEYOND_HU, own.wall_radius_mm, normal))
+    fat = ndimage.minimum_filter1d((beyond < FAT_BEYOND_HU).astype(np.uint8), 2 * BORDER_ANGLES + 1, axis=1, mode="wrap") > 0
+    return replace(own, wall_radius_mm=np.where(fat, own.wall_radius_mm, normal))
 
 
 def polar_positions(sections: CrossSections, radius_mm: np.ndarray) -> np.ndarray:
@@ -160,13 +164,25 @@ def inside_others(points_mm: np.ndarray, branch: int, others: list[CrossSections
 
 
 def _carries_plaque(own: CrossSections, thickness: np.ndarray, settings: MeasureSettings) -> np.ndarray:
-    """(M,) planes with enough wall area beyond that of a normal wall, for a long enough stretch, in a large enough vessel."""
+    """(M,) planes of a stretch that has enough wall area beyond a normal wall, for long enough, in a large enough vessel.
+
+    The stretch goes on to both sides while some is left beyond the normal wall. A lumen that calcium hides need not be trusted.
+    """
     excess = np.maximum(thickness - settings.plaque_normal_wall_mm, 0.0)
     middle = (own.wall_radius_mm + own.lumen_radius_mm) / 2
     area = (2 * np.pi / excess.shape[1]) * np.sum(middle * excess, axis=1)
-    plane = (area >= settings.plaque_min_area_mm2) & own.reliable & (_outer_diameter_mm(own) >= settings.plaque_min_vessel_mm)
+    wide = _outer_diameter_mm(own) >= settings.plaque_min_vessel_mm
     count = max(1, int(np.ceil(settings.plaque_min_length_mm / np.median(np.diff(own.distance_mm)))))
-    return ndimage.binary_opening(np.pad(plane, count, mode="edge"), np.ones(count, bool))[count:-count]
+    hidden = own.lumen_sd_mm > HIDDEN_SD_MM
+    possible = _long_runs((area >= settings.plaque_edge_area_mm2) & wide & (own.reliable | hidden), count)
+    sure = possible & _long_runs(hidden | (area >= settings.plaque_min_area_mm2), count)
+    runs, _ = ndimage.label(possible)
+    return possible & np.isin(runs, runs[sure])
+
+
+def _long_runs(planes: np.ndarray, count: int) -> np.ndarray:
+    """(M,) without runs of fewer than `count` planes, the ends of the branch counted as if they went on."""
+    return ndimage.binary_opening(np.pad(planes, count, mode="edge"), np.ones(count, bool))[count:-count]
 
 
 def _outer_diameter_mm(sections: CrossSections) -> np.ndarray:
