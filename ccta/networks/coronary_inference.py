@@ -1,0 +1,28 @@
+"""The coronary network on one CTA: how probable lumen and calcified plaque are, in the windows that can hold an artery."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ccta.networks.coronary_input import CORONARY_PATCH, coronary_input
+from ccta.networks.shipped import CORONARY, loaded
+from ccta.networks.windows import Network, Windows, blended
+
+OVERLAP = 0.25  # at least: 16 voxels, beyond which the network's answer hardly changes
+
+
+def predict_vessels(hu: np.ndarray, wanted: np.ndarray, blood_hu: float, network: Network | None = None) -> np.ndarray:
+    """(2, ni, nj, nk) float16 probabilities of lumen and of calcified plaque; 0 far from every `wanted` voxel.
+
+    hu: (ni, nj, nk) on a grid of `STEP_MM`; wanted: bool, where an artery may lie; blood_hu: of the aorta. network: the shipped one unless given.
+    """
+    result = np.zeros((2, *hu.shape), np.float16)
+    if not wanted.any():
+        return result
+    bounds = [np.flatnonzero(wanted.any(axis=tuple(b for b in range(3) if b != a)))[[0, -1]] for a in range(3)]
+    box = tuple(slice(max(first - 8, 0), last + 9) for first, last in bounds)
+    windows = Windows(CORONARY_PATCH, OVERLAP)
+    found = blended(hu[box], lambda part: coronary_input(part, blood_hu), wanted[box], network or loaded(CORONARY), windows)
+    if len(found) > 1:
+        result[:, *box] = found[1:]
+    return result
