@@ -11,8 +11,7 @@ from ccta.coordinates import cropped, resampled_like, to_index
 from ccta.model import CORONARY_LABELS, Unavailable, Volume
 
 TRUSTED = 0.5  # mean probability of a vessel along a path from which the network has a say on its edge
-NETWORK_WEIGHT = 2 / 3  # of its word there: its edge holds in motion and blooming, the threshold's in still images
-SEEN_ROOM_MM = 0.7  # the network's lumen may be wider than the probed radius
+NETWORK_WEIGHT = 0.5  # of its word there: its edge holds in motion and blooming, the threshold's in still images
 
 
 def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list[np.ndarray], blood: Blood) -> tuple[Volume, Volume | Unavailable]:
@@ -80,7 +79,6 @@ def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndar
     room, trusted = (1.4 * radius + 0.6 - away).astype(np.float32), np.zeros(image.shape, bool)
     if evidence.judged:
         trusted[near] = trusted_paths(evidence.seen[:, *box], path, spacing)[owner]
-        room += SEEN_ROOM_MM * trusted
     return ndimage.gaussian_filter(threshold, 0.5 / spacing), room, trusted
 
 
