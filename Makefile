@@ -24,6 +24,7 @@ bench: setup
 	@$(BIN)/python -m tests.benchmarks.end_to_end
 	@$(BIN)/ccta evaluate calcium
 	@$(BIN)/ccta evaluate segmentation
+	@$(BIN)/ccta evaluate segmentation --far
 
 bench-flow: setup
 	@$(BIN)/python -m tests.benchmarks.network

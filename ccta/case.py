@@ -33,6 +33,7 @@ LAYOUT = {
     "calcium_edits": ("calcium_edits.json", "ccta lesions"),
     "heart": ("heart.nii.gz", "ccta segment"),
     "coronary": ("coronary.nii.gz", "ccta segment"),
+    "artery_probability": ("artery_probability.nii.gz", "ccta segment"),
     "tree": ("tree.json", "ccta tree"),
     "tree_polydata": ("tree.vtp", "ccta tree"),
     "contours": ("contours.vtp", "ccta measure"),

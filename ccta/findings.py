@@ -169,6 +169,8 @@ class Segment(Value):
     mean_diameter_mm: FiniteFloat
     ostium_mm: Point
     """Where the segment begins."""
+    confidence: Number = Unavailable("the coronary network was not asked")
+    """Share of the segment's length on which the network, asked by itself, sees an artery too."""
 
 
 class Tree(Value):

@@ -20,6 +20,7 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     """Heart, image quality, and coronary arteries. Where the image cannot give the arteries, the heart still stands."""
     from ccta.anatomy.coronaries import segment_coronaries
     from ccta.anatomy.heart import measure_heart, segment_heart
+    from ccta.networks.coronary_inference import predict_vessels
     from ccta.reading.quality import assess_quality
 
     volume = case.read_volume("image")
@@ -31,22 +32,31 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     case.update_findings(heart=measure_heart(heart, volume, phase), quality=assess_quality(volume, heart, acquisition))
     progress("coronary arteries")
     try:
-        case.write_volume("coronary", segment_coronaries(volume, heart, settings.segment))
+        found = segment_coronaries(volume, heart, settings.segment, predict_vessels)
     except Refusal as refusal:
-        return {"coronary": str(refusal)}
+        return {"coronary": str(refusal), "artery_probability": str(refusal)}
+    case.write_volume("coronary", found.labels)
+    if isinstance(found.probability, Unavailable):
+        return {"artery_probability": found.probability.reason}
+    case.write_volume("artery_probability", found.probability)
     return {}
 
 
 def tree(case: Case, settings: Settings, progress: Progress) -> None:
-    """Centerlines and SCCT names."""
+    """Centerlines, SCCT names, and how sure the network is of each segment."""
     from ccta.anatomy.branch_names import name_tree, tree_findings
     from ccta.anatomy.centerline import extract_tree
+    from ccta.anatomy.confidence import with_confidence
 
     volume, heart = case.read_volume("image"), case.read_volume("heart")
     progress("centerlines")
     named = name_tree(extract_tree(volume, heart, case.read_volume("coronary"), settings.tree), heart, settings.tree)
     case.write_tree(named.continued())
-    case.update_findings(tree=tree_findings(named))
+    here = case.path("artery_probability").exists()
+    seen = (
+        case.read_volume("artery_probability") if here else case.unavailable("artery_probability") or Unavailable("the case has no artery_probability.nii.gz")
+    )
+    case.update_findings(tree=with_confidence(tree_findings(named), named, seen))
 
 
 def measure(case: Case, settings: Settings, progress: Progress) -> None:
@@ -172,12 +182,12 @@ STAGES = (
     Stage(
         "segment",
         ("image",),
-        ("heart", "coronary", "findings.heart", "findings.quality"),
+        ("heart", "coronary", "artery_probability", "findings.heart", "findings.quality"),
         segment,
         ("findings.acquisition",),
         ("segment",),
     ),
-    Stage("tree", ("image", "heart", "coronary"), ("tree", "tree_polydata", "findings.tree"), tree, (), ("tree",)),
+    Stage("tree", ("image", "heart", "coronary"), ("tree", "tree_polydata", "findings.tree"), tree, ("artery_probability",), ("tree",)),
     Stage(
         "measure",
         ("image", "tree"),

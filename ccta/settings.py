@@ -41,6 +41,8 @@ class SegmentSettings:
     coronary_tube_floor: float = 0.25  # of the aorta's HU: dimmer voxels hold no lumen axis, so tubes are not looked for
     coronary_full_tube: float = 0.6  # tube answer of a perfect artery after the scanner's and our blur, of the aorta-fat contrast
     coronary_good_tube: float = 0.35  # a voxel that speaks for an artery: three times what noise gives at contrast-to-noise 10
+    coronary_asked_tube: float = 0.2  # the network is asked about windows with such a trace of a tube: half of what speaks for an artery
+    coronary_network_share: float = 0.5  # of the image's tree that the network must see too before it may judge: else this image is none it knows
     coronary_min_tube: float = 0.4  # mean over 5 mm of an accepted artery; veins at half the enhancement stay near 0.4
     coronary_min_blood: float = 0.62  # of the aorta's HU, vessels wider than 2 mm: arteries lose up to a quarter distally, veins lie near a half
     coronary_bridge_mm: float = 6.0  # a severe stenosis or motion gap that evidence behind it may bridge

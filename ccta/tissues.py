@@ -79,6 +79,56 @@ class ChestMap:
 
 
 @dataclass(frozen=True, eq=False)
+class ArteryScene:
+    """A patient's heart with its arteries as geometry, from which any view can be painted.
+
+    codes: (L,) uint8 CODE of the tissue layers in painter's order. distance: (L, nx, ny, nz) int8 signed distance of each in `OFF_SCALE_MM`, on the
+    painter's grid from origin_mm. node, shape, start, part, part_start: the arteries' tubes, as the painter packs them; node[:, :3] are centerline points
+    (mm) and node[:, 13] the lumen's radius; branch b owns nodes start[b]:start[b + 1].
+    """
+
+    codes: np.ndarray
+    origin_mm: np.ndarray
+    distance: np.ndarray
+    node: np.ndarray
+    shape: np.ndarray
+    start: np.ndarray
+    part: np.ndarray
+    part_start: np.ndarray
+
+    def branch(self, number: int) -> slice:
+        """The nodes of one branch."""
+        return slice(int(self.start[number]), int(self.start[number + 1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A tube that is no artery: vein, lead, stent, calcium. points_mm: (N, 3). wall_mm: of a hollow tube, 0: solid.
+
+    fill: it takes the place of what is darker; otherwise its HU are added."""
+
+    points_mm: np.ndarray
+    radius_mm: float
+    hu: float
+    wall_mm: float = 0.0
+    fill: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is painted of a scene. affine: (4, 4) voxel index to mm; hu, texture_hu: (T,) of each tissue, mean and SD of its slow variation.
+
+    artery_hu: (blood, wall, lipid, HU per mg/cm3 of calcium)."""
+
+    affine: np.ndarray
+    shape: tuple[int, int, int]
+    hu: np.ndarray
+    texture_hu: np.ndarray
+    artery_hu: np.ndarray
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class PlaceMap:
     """probability: (C, ni, nj, nk) of PLACES, 0 being everything else; affine: (4, 4) of that grid to patient mm. Beyond the grid all is place 0."""
 

@@ -1,20 +1,24 @@
-"""Coronary arteries in a contrast CT: tubes of arterial brightness that can be followed from the aortic root. Image-driven, no learning.
+"""Coronary arteries in a contrast CT: tubes of arterial brightness that can be followed from the aortic root.
 
 Enhancement gives the level of blood, optimally oriented flux the tubes, a minimal path from the root's wall the arteries; a threshold half-way between
-the local lumen and its surroundings gives the label.
+the local lumen and its surroundings gives the label. A network may be asked too. Where it sees most of the tree that the image alone gave, a path needs
+both, and along the paths that it sees it has a say on the lumen's edge; where it does not, it is out of its depth with this image, and the image's tree stands.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-from ccta.anatomy.coronaries_growth import Evidence, advance, find_branches
+from ccta.anatomy.coronaries_growth import NOT_ASKED, Evidence, advance, find_branches, vessel_about
 from ccta.anatomy.coronaries_paint import paint
 from ccta.anatomy.distance import distance_to_mask
 from ccta.anatomy.ostia import Blood, aortic_blood, aortic_root, artery_systems
 from ccta.anatomy.vesselness import tube_contrast
 from ccta.coordinates import cropped, resampled, resampled_like
 from ccta.errors import BadInput, Refusal
-from ccta.model import HEART_LABELS, Volume
+from ccta.model import HEART_LABELS, Unavailable, Volume
 from ccta.settings import SegmentSettings
 
 FAT_HU = -100.0  # pericardial fat (-195..-45 HU): below it nothing matters to a coronary artery
@@ -23,8 +27,20 @@ CARDIAC = np.isin(np.arange(256), [label for name, label in HEART_LABELS.items()
 TISSUE_HU = 100.0  # myocardium in the arterial phase, the brightest surroundings of an artery
 
 
-def segment_coronaries(volume: Volume, heart: Volume, settings: SegmentSettings) -> Volume:
-    """CORONARY_LABELS (uint8) on the volume's grid from HU and heart labels on the same grid.
+Predict = Callable[[np.ndarray, np.ndarray, float], np.ndarray | Unavailable]
+"""(HU on the working grid, where an artery may lie, HU of the aorta) -> (2, ni, nj, nk) probability of lumen and calcified plaque, or why there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coronaries:
+    """labels: CORONARY_LABELS (uint8). probability: of lumen or calcified plaque as the network sees it, percent (uint8), or why it was not asked."""
+
+    labels: Volume
+    probability: Volume | Unavailable
+
+
+def segment_coronaries(volume: Volume, heart: Volume, settings: SegmentSettings, predict: Predict | None = None) -> Coronaries:
+    """Labels on the volume's grid from HU and heart labels on the same grid.
 
     Raises Refusal where the voxels are too large, the blood too dim, the noise too high, or no artery can be followed from the aortic root.
     """
@@ -33,19 +49,21 @@ def segment_coronaries(volume: Volume, heart: Volume, settings: SegmentSettings)
     _refuse_large_voxels(volume, settings)
     blood = aortic_blood(volume, heart)
     _refuse_poor_contrast(blood, settings)
-    evidence, affine = gather_evidence(volume, heart, blood, settings)
-    front = advance(evidence, settings.coronary_good_tube, settings.coronary_bridge_mm)
-    branches = artery_systems(find_branches(evidence, front, settings), evidence, settings)
+    evidence, affine = gather_evidence(volume, heart, blood, settings, predict)
+    branches = grown(evidence, settings)
+    if branches and network_share(evidence.seen, branches) >= settings.coronary_network_share:
+        evidence = replace(evidence, tube=with_network(evidence.tube, evidence.seen), judged=True)
+        branches = grown(evidence, settings)
     if not branches:
         causes = "the coronary arteries are not in the image, not filled, or the aorta label is wrong"
         raise Refusal(f"no artery could be followed from the aortic root: {causes}; check heart.nii.gz")
-    return paint(volume, evidence, affine, branches, blood)
+    labels, probability = paint(volume, evidence, affine, branches, blood)
+    return Coronaries(labels, probability)
 
 
-def gather_evidence(volume: Volume, heart: Volume, blood: Blood, settings: SegmentSettings) -> tuple[Evidence, np.ndarray]:
+def gather_evidence(volume: Volume, heart: Volume, blood: Blood, settings: SegmentSettings, predict: Predict | None = None) -> tuple[Evidence, np.ndarray]:
     """(evidence, affine of its grid): everything on an isotropic grid about the heart."""
-    low, high = _heart_box(heart, settings.coronary_margin_mm)
-    grid = resampled(cropped(volume, low, high), settings.coronary_grid_mm)
+    grid = working_grid(volume, heart, settings)
     labels = resampled_like(heart, grid, order=0).array
     image = np.clip(grid.array, FAT_HU, blood.mean_hu + 2 * blood.sd_hu)
     smooth = ndimage.gaussian_filter(image, settings.coronary_smoothing_mm / settings.coronary_grid_mm)
@@ -56,7 +74,32 @@ def gather_evidence(volume: Volume, heart: Volume, blood: Blood, settings: Segme
     bright = allowed & (smooth > settings.coronary_tube_floor * blood.mean_hu)
     contrast, radius = tube_contrast(image, settings.coronary_grid_mm, settings.coronary_radii_mm, bright)
     tube = np.minimum(contrast / (settings.coronary_full_tube * (blood.mean_hu - FAT_HU)), 1.0)
-    return Evidence(smooth, tube, radius, allowed | source, source, settings.coronary_grid_mm, blood.mean_hu), grid.affine
+    seen = predict(grid.array, tube > settings.coronary_asked_tube, blood.mean_hu) if predict else NOT_ASKED
+    return Evidence(smooth, tube, radius, allowed | source, source, settings.coronary_grid_mm, blood.mean_hu, seen), grid.affine
+
+
+def working_grid(volume: Volume, heart: Volume, settings: SegmentSettings) -> Volume:
+    """HU about the heart on the isotropic working grid."""
+    low, high = _heart_box(heart, settings.coronary_margin_mm)
+    return resampled(cropped(volume, low, high), settings.coronary_grid_mm)
+
+
+def grown(evidence: Evidence, settings: SegmentSettings) -> list[np.ndarray]:
+    """The branches, (N, 3) voxels each, of the artery systems that the evidence gives."""
+    front = advance(evidence, settings.coronary_good_tube, settings.coronary_bridge_mm)
+    return artery_systems(find_branches(evidence, front, settings), evidence, settings)
+
+
+def network_share(seen: np.ndarray | Unavailable, branches: list[np.ndarray]) -> float:
+    """Share of the branches' voxels at which the network sees a vessel; 0 where it was not asked."""
+    if isinstance(seen, Unavailable):
+        return 0.0
+    return float(np.mean(vessel_about(seen)[tuple(np.vstack(branches).T)] >= 0.5))
+
+
+def with_network(tube: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Geometric mean of the tube's evidence and of the network's: an artery needs both, a vein as bright as one has the first alone."""
+    return np.sqrt(tube * vessel_about(seen))
 
 
 def epicardial_region(heart: np.ndarray, settings: SegmentSettings) -> np.ndarray:

@@ -7,6 +7,10 @@ import numba
 import numpy as np
 from scipy import ndimage
 
+from ccta.model import Unavailable
+
+NOT_ASKED = Unavailable("the coronary network was not asked")
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -14,6 +18,7 @@ class Evidence:
 
     image_hu: lightly smoothed. tube: contrast of the equivalent tube over that of a perfect artery, 0..1. radius_mm: of that tube.
     allowed: voxels that a path may enter. source: blood of the aortic root, from which paths start. blood_hu: its level.
+    seen: (2, ni, nj, nk) what a network says of lumen and calcified plaque, 0..1, or why it was not asked. judged: `tube` holds its word too.
     """
 
     image_hu: np.ndarray
@@ -23,6 +28,13 @@ class Evidence:
     source: np.ndarray
     spacing_mm: float
     blood_hu: float
+    seen: np.ndarray | Unavailable = NOT_ASKED
+    judged: bool = False
+
+
+def vessel_about(seen: np.ndarray) -> np.ndarray:
+    """(2, ni, nj, nk) probabilities -> (ni, nj, nk) float32: the largest of lumen or calcified plaque at a voxel and its 26 neighbours."""
+    return ndimage.maximum_filter(seen[0].astype(np.float32) + seen[1], 3)
 
 
 @dataclass(frozen=True, eq=False)

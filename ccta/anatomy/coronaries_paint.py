@@ -4,22 +4,27 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ccta.anatomy.coronaries_growth import Evidence
+from ccta.anatomy.coronaries_growth import Evidence, vessel_about
 from ccta.anatomy.distance import distance_to_mask
 from ccta.anatomy.ostia import Blood
 from ccta.coordinates import cropped, resampled_like, to_index
-from ccta.model import CORONARY_LABELS, Volume
+from ccta.model import CORONARY_LABELS, Unavailable, Volume
+
+TRUSTED = 0.5  # mean probability of a vessel along a path from which the network has a say on its edge
+NETWORK_WEIGHT = 0.5  # of its word there: its edge holds in motion and blooming, the threshold's in still images
 
 
-def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list[np.ndarray], blood: Blood) -> Volume:
-    """Lumen: above the middle between the path's level and its surroundings, near the path. Calcified: well above the blood, near the path."""
+def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list[np.ndarray], blood: Blood) -> tuple[Volume, Volume | Unavailable]:
+    """(CORONARY_LABELS, the network's probability of lumen or calcified plaque in percent). Lumen: near the path, above the middle between the path's level
+    and its surroundings; along paths that the network sees, its probability counts too. Calcified: well above the blood, near the path.
+    """
     along = np.vstack(branches)
     along = along[~evidence.source[tuple(along.T)]]
     low = np.maximum(along.min(axis=0) - 12, 0)
     box = tuple(slice(a, b + 13) for a, b in zip(low, along.max(axis=0), strict=True))
     local = affine.copy()
     local[:3, 3] += affine[:3, :3] @ low
-    threshold, room = local_threshold(evidence, box, along - low)
+    threshold, room, trusted = local_threshold(evidence, box, along - low)
     ends = to_index((np.array([[0, 0, 0], threshold.shape]) @ local[:3, :3].T) + local[:3, 3], volume.affine)
     first, last = np.floor(ends.min(axis=0)).astype(int), np.ceil(ends.max(axis=0)).astype(int)
     part = cropped(volume, first, last)
@@ -28,20 +33,31 @@ def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list
     pools = resampled_like(Volume(evidence.source[box].astype(np.uint8), local), part, order=0).array > 0
     calcium_hu = blood.mean_hu + max(100.0, 4 * blood.sd_hu)
     smooth = ndimage.gaussian_filter(part.array.astype(np.float32), 0.35 / part.spacing_mm)
-    lumen = (smooth > limit) & (near > 0) & ~pools
+    bright, seen = np.clip(0.5 + (smooth - limit) / (blood.mean_hu + 50), 0, 1), evidence.seen
+    start = np.clip(first, 0, volume.array.shape)
+    if not isinstance(seen, Unavailable):
+        vessel = resampled_like(Volume(seen[0][box].astype(np.float32) + seen[1][box], local), part).array
+        weight = NETWORK_WEIGHT * (resampled_like(Volume(trusted.astype(np.uint8), local), part, order=0).array > 0)
+        bright += weight * (vessel - bright)
+        seen = _placed(np.rint(100 * vessel).astype(np.uint8), volume, start)
+    lumen = (bright > 0.5) & (near > 0) & ~pools
     calcified = (smooth > calcium_hu) & (near > -1.0) & ~pools
     label = np.where(calcified, CORONARY_LABELS["calcified"], np.where(lumen, CORONARY_LABELS["lumen"], 0)).astype(np.uint8)
+    return _placed(_connected(label, part, along - low, local), volume, start), seen
+
+
+def _placed(part: np.ndarray, volume: Volume, start: np.ndarray) -> Volume:
+    """`part` (uint8) from voxel `start` on in an image of the volume's shape, 0 elsewhere."""
     out = np.zeros(volume.array.shape, np.uint8)
-    start = np.clip(first, 0, volume.array.shape)
-    out[tuple(slice(a, a + n) for a, n in zip(start, label.shape, strict=True))] = _connected(label, part, along - low, local)
+    out[tuple(slice(a, a + n) for a, n in zip(start, part.shape, strict=True))] = part
     return volume.with_array(out)
 
 
-def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(threshold HU, room mm), float32, within a box of the grid; `along` (N, 3) are path voxels in it.
+def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(threshold HU, room mm, trusted), float32 and bool, within a box of the grid; `along` (N, 3) are path voxels in it.
 
     Each voxel takes the lumen level of its nearest path voxel and the surroundings of its own side (fat, muscle, a vein).
-    room: how far inside the largest believable lumen it lies (negative outside).
+    room: how far inside the largest believable lumen it lies (negative outside). trusted: whether the network sees its path, and may judge.
     """
     image, spacing = evidence.image_hu[box], evidence.spacing_mm
     path = np.zeros(image.shape, bool)
@@ -60,7 +76,15 @@ def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndar
     around = np.clip(around, -100, 0.6 * level.max())
     threshold = np.full(image.shape, 0.5 * level.max(), np.float32)
     threshold[near] = 0.5 * (level[owner] + around[near])
-    return ndimage.gaussian_filter(threshold, 0.5 / spacing), (1.4 * radius + 0.6 - away).astype(np.float32)
+    room, trusted = (1.4 * radius + 0.6 - away).astype(np.float32), np.zeros(image.shape, bool)
+    if evidence.judged:
+        trusted[near] = trusted_paths(evidence.seen[:, *box], path, spacing)[owner]
+    return ndimage.gaussian_filter(threshold, 0.5 / spacing), room, trusted
+
+
+def trusted_paths(seen: np.ndarray, path: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """(ni, nj, nk) bool: path voxels about which the network sees a vessel, lumen or calcified, with a mean of at least `TRUSTED` along the path."""
+    return _along_mean(np.where(path, vessel_about(seen), 0), path, 3.0 / spacing_mm) >= TRUSTED
 
 
 def _along_mean(values: np.ndarray, path: np.ndarray, sigma: float) -> np.ndarray:

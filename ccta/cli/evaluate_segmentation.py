@@ -41,9 +41,10 @@ class Dataset(StrEnum):
 
 @dataclass(frozen=True)
 class PhantomCase:
-    """A patient of the phantom in its default scanner; nothing of it lies on a disk."""
+    """A patient of the phantom in its default scanner, or with everything randomised far; nothing of it lies on a disk."""
 
     seed: int
+    far: bool = False
 
     @property
     def name(self) -> str:
@@ -51,11 +52,12 @@ class PhantomCase:
 
     def read(self) -> tuple[Volume, Annotation]:
         """(HU, the patient's own geometry on the same grid)."""
+        from ccta.phantom.far import far_patient, far_scanner
         from ccta.phantom.patient import make_patient
         from ccta.phantom.scanner import scan
 
-        patient = make_patient(self.seed)
-        return annotated(patient, scan(patient))
+        patient = far_patient(self.seed) if self.far else make_patient(self.seed)
+        return annotated(patient, scan(patient, far_scanner(self.seed) if self.far else None))
 
 
 def annotated(patient, volume: Volume) -> tuple[Volume, Annotation]:
@@ -82,13 +84,18 @@ def segmentation(
     split: Annotated[str, typer.Option(help="train, val, test or all; without it the test split where there is one.")] = "",
     cases: Annotated[int | None, typer.Option(min=1, help="So many cases, the first ones; without it all of the split, or 20 phantoms.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first phantom; nothing was tuned from 1120 on.")] = FIRST_SEED,
+    far: Annotated[bool, typer.Option("--far", help="Phantoms with anatomy, contrast and scanner randomised far beyond the usual.")] = False,
     processes: Annotated[int, typer.Option(min=1, help="Cases at once.")] = 2,
     as_json: Json = False,
 ) -> None:
     """Heart, coronary lumen and centerlines beside the truth: per case, per artery, by image quality. About 2 minutes for a phantom."""
     from ccta.cli.segmentation_tables import tables
 
-    chosen = list(cases_of(root, dataset, split, seed, cases))
+    if far and dataset is not Dataset.phantom:
+        raise BadInput("--far is of phantoms: leave out --dataset, or --far")
+    chosen = (
+        [PhantomCase(case.seed, True) for case in cases_of(root, dataset, split, seed, cases)] if far else list(cases_of(root, dataset, split, seed, cases))
+    )
     scores, left_out = [], {}
     with reporting() as start, ProcessPoolExecutor(processes) as pool:
         progress = start("segmentation")
@@ -102,7 +109,7 @@ def segmentation(
         raise BadInput(next(iter(left_out.values())))
     for name, reason in left_out.items():
         say(f"left out {name}: {reason}")
-    made = tables(dataset.value, scores, len(left_out))
+    made = tables("phantom, far" if far else dataset.value, scores, len(left_out))
     for title, columns, rows in made:
         print_table(title, columns, rows)
     if as_json:

@@ -12,7 +12,7 @@ from ccta.metrics.case_score import CaseScore
 NOISE_HU = (20.0, 30.0)  # borders between low, middle and high noise in the aortic root
 DICE_GOAL = {"lumen": 0.90, **dict.fromkeys(("lv", "myocardium", "rv", "la", "ra", "aorta", "pulmonary_artery"), 0.94)}
 REAL_GOAL = {"heart_union": 0.88, "pulmonary_artery": 0.88}
-GOALS = {"phantom": DICE_GOAL | {"clDice": 0.95, "HD95": -1.5, "false branches": -1.0}, "files": REAL_GOAL}
+GOALS = {"phantom": DICE_GOAL | {"clDice": 0.95, "HD95": -1.5, "false branches": -1.0}, "phantom, far": {"lumen": 0.80}, "files": REAL_GOAL}
 """By data set and figure; lengths and counts are negative, so that larger is better."""
 RECORDS = {
     ("asoca", "lumen"): "observers 0.856; networks 0.87-0.89 (Sci Data 2023)",

@@ -1,4 +1,4 @@
-"""Chest maps kept in a folder, each made when it is first asked for."""
+"""Chest maps and artery scenes kept in a folder, each made when it is first asked for."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from ccta.tissues import ChestMap
+from ccta.tissues import ArteryScene, ChestMap
 
 
 @dataclass(frozen=True)
 class MapStore:
-    """make: seed -> ChestMap, a function of the seed alone, so that any process may make a missing one."""
+    """make: seed -> value of `kind`, a function of the seed alone, so that any process may make a missing one."""
 
     folder: Path
-    make: Callable[[int], ChestMap]
+    make: Callable[[int], ChestMap | ArteryScene]
+    kind: type = ChestMap
 
-    def __call__(self, seed: int) -> ChestMap:
+    def __call__(self, seed: int) -> ChestMap | ArteryScene:
         path = self.folder / f"{seed:05d}.npz"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            made = self.make(seed)
             temporary = path.with_suffix(f".{os.getpid()}.npz")
-            np.savez_compressed(temporary, tissue=made.tissue, off_lumen=made.off_lumen, vessel=made.vessel)
+            np.savez_compressed(temporary, **vars(self.make(seed)))
             temporary.replace(path)
         with np.load(path) as kept:
-            return ChestMap(kept["tissue"], kept["off_lumen"], kept["vessel"])
+            return self.kind(**kept)

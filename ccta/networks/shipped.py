@@ -16,6 +16,7 @@ from ccta.errors import BadInput
 from ccta.networks.windows import Network
 
 HEART = Path(__file__).parent / "weights" / "heart.onnx"
+CORONARY = HEART.with_name("coronary.onnx")
 
 
 def checked(path: Path) -> bytes:

@@ -58,10 +58,12 @@ def drawn_warp(chest: ChestMap, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return matrix, offset, bend / MAP_STEP_MM
 
 
-def drawn_hu(rng) -> tuple[np.ndarray, dict[str, float]]:
-    """((T,) HU of every tissue, SD of slow variation by blood pool). Pools are drawn together: what fills them is one patient's blood."""
+def drawn_hu(rng, plain_share: float = PLAIN) -> tuple[np.ndarray, dict[str, float]]:
+    """((T,) HU of every tissue, SD of slow variation by blood pool). Pools are drawn together: what fills them is one patient's blood.
+
+    plain_share: of images without contrast."""
     table = np.array([rng.uniform(*tissue.plain_hu) for tissue in TISSUES])
-    blood, plain, slow = rng.uniform(28, 58), rng.random() < PLAIN, {}
+    blood, plain, slow = rng.uniform(28, 58), rng.random() < plain_share, {}
     pool = drawn_pools(rng)
     for code, tissue in enumerate(TISSUES):
         if tissue.blood:

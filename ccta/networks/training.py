@@ -1,4 +1,4 @@
-"""Training of the heart network on synthesised images: resumable, logged, looked at."""
+"""Training of a network on synthesised images: resumable, logged, looked at. What is trained, on what and by which loss is a `Task`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +16,9 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset
 
 from ccta.errors import BadSettings
-from ccta.networks.architecture import heart_network
-from ccta.networks.pictures import draw
-from ccta.networks.synthesis import training_pair
-from ccta.networks.windows import Network, network_input
-from ccta.tissues import PLACES, ChestMap
+from ccta.networks.windows import Network
 
-VALIDATION = 20  # maps kept from training; the training seeds come after them
+VALIDATION = 20  # scenes kept from training; the training seeds come after them
 AVERAGED = 0.995  # of the running mean of the weights, which is what is kept
 
 
@@ -31,7 +28,7 @@ class TrainingSettings:
 
     steps: int = 3300
     maps: int = 240
-    batch: int = 1  # group norm does not need more, and two cores take a second for one
+    batch: int = 1  # group norm does not need more
     learning_rate: float = 2e-3
     warm_up: int = 60
     seed: int = 0
@@ -39,33 +36,46 @@ class TrainingSettings:
     start: str = ""  # SHA-256 of the weights that the run begins with; none unless it goes on from another run
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a run learns. scene_of: seed -> what images are made from.
+
+    pair: (scene, rng) -> (image (C, ...) float32, target (K, ...) uint8). loss: of (logits (B, C, ...), target (B, K, ...) int64).
+    validated: (network, number of scenes kept from training, picture or None) -> figures by name.
+    """
+
+    network: Callable[[], torch.nn.Module]
+    scene_of: Callable[[int], Any]
+    pair: Callable[[Any, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    validated: Callable[[Network, int, Path | None], dict[str, float]]
+
+
 class Pairs(IterableDataset):
     """Endless training pairs; pair n is a function of the seed and of n alone, so that a resumed run sees what the first would have seen."""
 
-    def __init__(self, map_of: Callable[[int], ChestMap], settings: TrainingSettings, first: int):
-        self.map_of, self.settings, self.first = map_of, settings, first
+    def __init__(self, task: Task, settings: TrainingSettings, first: int):
+        self.task, self.settings, self.first = task, settings, first
 
     def __iter__(self):
         number = self.first
         while True:
             rng = np.random.default_rng([self.settings.seed, number])
-            chest = self.map_of(VALIDATION + int(rng.integers(self.settings.maps)))
-            hu, place = training_pair(chest, rng)
-            yield torch.from_numpy(network_input(hu)), torch.from_numpy(place.astype(np.int64))[None]
+            scene = self.task.scene_of(VALIDATION + int(rng.integers(self.settings.maps)))
+            image, target = self.task.pair(scene, rng)
+            yield torch.from_numpy(image), torch.from_numpy(target.astype(np.int64))
             number += 1
 
 
 class Run:
     """One training run in a folder: network, averaged weights, optimiser and schedule, kept at every epoch."""
 
-    def __init__(self, folder: Path, map_of: Callable[[int], ChestMap], settings: TrainingSettings, start: torch.nn.Module | None = None):
-        """map_of: seed -> ChestMap. start: the network to go on from, unless `folder` holds a checkpoint.
-
-        Raises BadSettings where the folder holds a run with other settings."""
-        self.folder, self.map_of, self.settings = folder, map_of, settings
+    def __init__(self, folder: Path, task: Task, settings: TrainingSettings, start: torch.nn.Module | None = None):
+        """start: the network to go on from, unless `folder` holds a checkpoint. Raises BadSettings where the folder holds a run with other settings."""
+        self.folder, self.task, self.settings = folder, task, settings
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(settings.seed)
-        network = (start or heart_network()).to(self.device)
+        network = (start or task.network()).to(self.device)
         mean = AveragedModel(network, multi_avg_fn=averaged)
         optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate)
@@ -77,7 +87,7 @@ class Run:
         return min((step + 1) / self.settings.warm_up, 0.5 * (1 + math.cos(math.pi * min(step / self.settings.steps, 1))))
 
     def to_the_end(self, progress) -> dict[str, float]:
-        """Trains; returns the validation's Dice by place. progress(message, share) is told of every epoch.
+        """Trains; returns the validation's figures. progress(message, share) is told of every epoch.
 
         Meanwhile numbers below 1e-38 are zero in this thread: with them a step takes nine times as long. Meshing relies on them, so that they come back.
         """
@@ -89,31 +99,31 @@ class Run:
 
     def _trained(self, progress) -> dict[str, float]:
         settings, losses, started, dice = self.settings, [], time.monotonic(), {}
-        pairs = Pairs(self.map_of, settings, self.step * settings.batch)
-        for image, place in DataLoader(pairs, batch_size=settings.batch):
+        pairs = Pairs(self.task, settings, self.step * settings.batch)
+        for image, target in DataLoader(pairs, batch_size=settings.batch):
             if self.step >= settings.steps:
                 break
-            losses.append(self._one(image, place))
+            losses.append(self._one(image, target))
             if self.step % settings.epoch == 0 or self.step == settings.steps:
-                dice = validated(self._predicted, self.map_of, self.folder / f"epoch_{self.step:06d}.png")
+                dice = self.task.validated(self._predicted, VALIDATION, self.folder / f"epoch_{self.step:06d}.png")
                 self._log(float(np.mean(losses)), dice, time.monotonic() - started)
                 self._kept()
                 said = f"step {self.step}: loss {np.mean(losses):.3f}, validation Dice {np.nanmean(list(dice.values())):.3f}"
                 progress(said, self.step / settings.steps)
                 losses = []
-        return dice or validated(self._predicted, self.map_of)
+        return dice or self.task.validated(self._predicted, VALIDATION, None)
 
     @torch.no_grad()
     def _predicted(self, image: np.ndarray) -> np.ndarray:
         """Logits by the averaged weights."""
         return self.parts["mean"].module.eval()(torch.from_numpy(image).to(self.device)).cpu().numpy()
 
-    def _one(self, image: torch.Tensor, place: torch.Tensor) -> float:
+    def _one(self, image: torch.Tensor, target: torch.Tensor) -> float:
         """One step; the loss."""
         network, mean, optimiser, schedule = self.parts.values()
         with torch.autocast(self.device.type, torch.bfloat16):  # a third of the time where the processor multiplies it by itself (AMX)
             logits = network(image.to(self.device, memory_format=torch.channels_last_3d))
-        loss = loss_of(logits, place.to(self.device))
+        loss = self.task.loss(logits, target.to(self.device))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -158,31 +168,3 @@ def averaged(mean: list[torch.Tensor], now: list[torch.Tensor], count: torch.Ten
     """The running mean after `count` updates, in place: over a tenth of them at first, so that it does not hold on to the first weights."""
     share = min(AVERAGED, (1 + float(count)) / (10 + float(count)))
     torch._foreach_lerp_(mean, now, 1 - share)
-
-
-def loss_of(logits: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy plus 1 - the mean Dice of the places that the batch holds. logits (B, C, ...), place (B, 1, ...) int64.
-
-    A place that is absent has no Dice: with it, small batches would teach the network to forget rare places.
-    """
-    log = logits.float().log_softmax(dim=1)
-    right = log.gather(1, place).ravel()
-    both = log.new_zeros(log.shape[1]).index_add(0, place.ravel(), right.exp())[1:]
-    true, named = torch.bincount(place.ravel(), minlength=log.shape[1])[1:], log.exp().sum((0, *range(2, log.ndim)))[1:]
-    present = true > 0
-    dice = 2 * both[present] / (true + named)[present] if present.any() else torch.ones(1)
-    return -right.mean() + 1 - dice.mean()
-
-
-def validated(network: Network, map_of: Callable[[int], ChestMap], picture: Path | None = None) -> dict[str, float]:
-    """Dice by place over pairs of the maps that no training sees; the first few are drawn into `picture`."""
-    both, sums, rows = np.zeros(max(PLACES.values()) + 1), np.zeros(max(PLACES.values()) + 1), []
-    for seed in range(VALIDATION):
-        hu, place = training_pair(map_of(seed), np.random.default_rng([4002, seed]))
-        found = network(network_input(hu)[None])[0].argmax(axis=0)
-        both += np.bincount(place[found == place], minlength=len(both))
-        sums += np.bincount(place.ravel(), minlength=len(both)) + np.bincount(found.ravel(), minlength=len(both))
-        rows.append((hu, place, found))
-    if picture:
-        draw(rows[:4], picture)
-    return {name: float(2 * both[code] / sums[code]) if sums[code] else float("nan") for name, code in PLACES.items()}

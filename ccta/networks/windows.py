@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -26,14 +27,28 @@ def network_input(hu: np.ndarray) -> np.ndarray:
 
 def probabilities(hu: np.ndarray, network: Network) -> np.ndarray:
     """(ni, nj, nk) HU on the network's grid -> (C, ni, nj, nk) float32. Outside the image is air. Class 0 where no window holds tissue."""
-    margin = [(max(size - n, 0) // 2, max(size - n, 0) - max(size - n, 0) // 2) for n, size in zip(hu.shape, PATCH, strict=True)]
-    padded = np.pad(hu, margin, constant_values=-WIDE_HU)
-    weight, total, mass = _weight(), None, np.zeros(padded.shape, np.float32)
-    for corner in product(*(_starts(n, size) for n, size in zip(padded.shape, PATCH, strict=True))):
-        at = tuple(slice(start, start + size) for start, size in zip(corner, PATCH, strict=True))
-        if padded[at].max() < BODY_HU:
+    return blended(hu, network_input, hu >= BODY_HU, network, Windows(PATCH, OVERLAP))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """shape: voxels; overlap: least share of a side that neighbours have in common."""
+
+    shape: tuple[int, int, int]
+    overlap: float
+
+
+def blended(hu: np.ndarray, channels: Callable[[np.ndarray], np.ndarray], wanted: np.ndarray, network: Network, windows: Windows) -> np.ndarray:
+    """Probabilities (C, ni, nj, nk) float32 from the weighted logits of windows that hold a `wanted` voxel; class 0 where no window lies."""
+    patch = windows.shape
+    margin = [(max(size - n, 0) // 2, max(size - n, 0) - max(size - n, 0) // 2) for n, size in zip(hu.shape, patch, strict=True)]
+    padded, asked = np.pad(hu, margin, constant_values=-WIDE_HU), np.pad(wanted, margin)
+    weight, total, mass = _weight(patch), None, np.zeros(padded.shape, np.float32)
+    for corner in product(*(_starts(n, size, windows.overlap) for n, size in zip(padded.shape, patch, strict=True))):
+        at = tuple(slice(start, start + size) for start, size in zip(corner, patch, strict=True))
+        if not asked[at].any():
             continue
-        logits = network(network_input(padded[at])[None])[0]
+        logits = network(channels(padded[at])[None])[0]
         if total is None:
             total = np.zeros((len(logits), *padded.shape), np.float32)
         total[:, *at] += weight * logits
@@ -45,15 +60,15 @@ def probabilities(hu: np.ndarray, network: Network) -> np.ndarray:
     return _softmax(total[:, *inside] / np.maximum(mass[inside], 1e-9))
 
 
-def _starts(length: int, size: int) -> list[int]:
+def _starts(length: int, size: int, overlap: float) -> list[int]:
     """First voxels of the fewest evenly spaced windows that overlap enough."""
-    count = 1 + int(np.ceil((length - size) / (size * (1 - OVERLAP))))
+    count = 1 + int(np.ceil((length - size) / (size * (1 - overlap))))
     return np.linspace(0, length - size, count).round().astype(int).tolist()
 
 
-def _weight() -> np.ndarray:
-    """(`PATCH`) Gaussian about the middle."""
-    axes = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (SIGMA * n)) ** 2) for n in PATCH]
+def _weight(patch: tuple[int, int, int]) -> np.ndarray:
+    """(patch) Gaussian about the middle."""
+    axes = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (SIGMA * n)) ** 2) for n in patch]
     return np.maximum(np.einsum("i,j,k->ijk", *axes), 1e-3).astype(np.float32)
 
 

@@ -34,15 +34,20 @@ def fields_of(layers: list[Shape], low_mm: np.ndarray, high_mm: np.ndarray, seed
     axes = [np.arange(a, b) * GRID_MM for a, b in zip(low, high, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     distance = np.stack([layer(points).astype(np.float32) for layer in layers])
+    return fields_from(distance, low * GRID_MM, texture_of(low, high, seed))
+
+
+def fields_from(distance: np.ndarray, origin_mm: np.ndarray, texture: np.ndarray) -> Fields:
+    """Fields of known distances (L, nx, ny, nz) float32 and texture; distances need to be right within 4.5 mm of an edge only."""
     reach = GRID_MM * np.sqrt(3) + 1.0
     corners = [distance[:, i : i - 1 or None, j : j - 1 or None, k : k - 1 or None] for i in (0, 1) for j in (0, 1) for k in (0, 1)]
     nearest, farthest = reduce(np.minimum, corners), reduce(np.maximum, corners)
     full = farthest < -reach
-    order = np.arange(len(layers))[:, None, None, None]
+    order = np.arange(len(distance))[:, None, None, None]
     base = np.where(full, order, -1).max(0).astype(np.int16)
     edge = (nearest < reach) & ~full & (order > base)
     active = np.sum(np.where(edge, np.int64(1) << order, 0), axis=0)
-    return Fields(low * GRID_MM, distance, texture_of(low, high, seed), base, active)
+    return Fields(origin_mm, distance, texture, base, active)
 
 
 def texture_of(low, high, seed: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from ccta.findings import Findings, PlaqueVolumes
 from ccta.model import SEGMENTS, Unavailable
 from ccta.report.blocks import Cell, Picture, Section, Table, cell, row, sentence, shown
-from ccta.report.wording import FEATURES, QUALITY_SCALE, ffr_verdict, leiden_band, stenosis_tone
+from ccta.report.wording import AGREES, FEATURES, QUALITY_SCALE, ffr_verdict, leiden_band, stenosis_tone
 
 
 def stenosis_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
@@ -55,7 +55,7 @@ def _lesion_ffr(findings: Findings) -> list:
 
 
 def segments_section(findings: Findings) -> Section:
-    """Every segment that was found: calibre, worst stenosis, plaque, image quality."""
+    """Every segment that was found: calibre, worst stenosis, plaque, image quality, and on how much of its length the network sees it too."""
     tree = findings.tree
     if isinstance(tree, Unavailable):
         return Section("Coronary arteries by segment", refused=sentence(tree.reason))
@@ -75,15 +75,16 @@ def segments_section(findings: Findings) -> Section:
                     Cell(f"{worst:.0f} %", stenosis_tone(worst)) if worst else "none",
                     volume,
                     quality.get(str(segment.id), "–"),
+                    "–" if isinstance(segment.confidence, Unavailable) else f"{100 * segment.confidence:.0f} %",
                 )
             )
-    head = ("Segment", "Vessel", "Length mm", "Mean diameter mm", "Worst stenosis", "Plaque mm³", "Quality 1–5")
+    head = ("Segment", "Vessel", "Length mm", "Mean diameter mm", "Worst stenosis", "Plaque mm³", "Quality 1–5", "Network agrees")
     facts = [("Dominance", tree.dominance)]
     if tree.unnamed_length_mm > 0:
         facts.append(("Artery without a segment name", f"{tree.unnamed_length_mm:.0f} mm"))
     missing = [name for i, (name, _) in SEGMENTS.items() if i in (1, 2, 3, 5, 6, 7, 8, 11, 13) and i not in {s.id for s in tree.segments}]
     said = (f"Main segments that were not found: {', '.join(missing)}.",) if missing else ()
-    return Section("Coronary arteries by segment", tuple(facts), said, (Table(head, tuple(rows), note=QUALITY_SCALE),))
+    return Section("Coronary arteries by segment", tuple(facts), said, (Table(head, tuple(rows), note=f"{QUALITY_SCALE} {AGREES}"),))
 
 
 def plaque_section(findings: Findings, pictures: dict[str, bytes]) -> Section:

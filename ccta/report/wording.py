@@ -19,6 +19,7 @@ FLOW_MODEL = {
     "pulsatile": "reduced-order model over the heart cycle (pulsatile)",
 }
 QUALITY_SCALE = "Segment quality: 1 non-diagnostic, 2 poor, 3 adequate, 4 good, 5 excellent."
+AGREES = "Network agrees: share of the segment's length on which the coronary network, asked by itself, sees an artery too; look at segments below 80 %."
 
 LIMITS = (
     "Produced automatically. No physician has confirmed the contours, the measurements or this text.",

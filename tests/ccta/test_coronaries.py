@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ccta.anatomy.coronaries import epicardial_region, segment_coronaries
+from ccta.anatomy.branch_names import tree_findings
+from ccta.anatomy.confidence import with_confidence
+from ccta.anatomy.coronaries import epicardial_region, segment_coronaries, working_grid
 from ccta.coordinates import sample, to_patient_mm
 from ccta.errors import BadInput, Refusal
-from ccta.model import HEART_LABELS, Volume
+from ccta.model import HEART_LABELS, Branch, CoronaryTree, Unavailable, Volume
 from ccta.settings import SegmentSettings
 from tests.ccta.coronary_scene import distance_to, left_and_right, render, vein
 
@@ -29,7 +31,7 @@ def scene():
 
 @pytest.fixture(scope="module")
 def label(scene):
-    return segment_coronaries(*scene, SETTINGS)
+    return segment_coronaries(*scene, SETTINGS).labels
 
 
 def test_every_artery_is_found_over_its_whole_length_behind_an_occlusion_too(label):
@@ -112,3 +114,56 @@ def test_arteries_may_lie_in_the_grooves_of_the_heart_but_not_away_from_it():
 def test_a_setting_reaches_the_algorithm(scene):
     with pytest.raises(Refusal, match="voxels of"):
         segment_coronaries(*scene, replace(SETTINGS, coronary_max_voxel_mm=0.3))
+
+
+def grid_points(hu, scene, settings=SETTINGS):
+    """(N, 3) patient positions of the working grid that a network is asked on."""
+    grid = working_grid(*scene, settings)
+    assert hu.shape == grid.array.shape
+    return to_patient_mm(np.stack(np.meshgrid(*map(np.arange, hu.shape), indexing="ij"), axis=-1).reshape(-1, 3), grid.affine)
+
+
+@pytest.fixture(scope="module")
+def bright(scene):
+    """The same arteries with a vein as bright as they, and what a network says that knows the arteries: (scene, predict)."""
+    made = render([*left_and_right().values(), vein()], [])
+
+    def predict(hu, wanted, blood_hu):
+        depth = distance_to(left_and_right().values(), grid_points(hu, made))
+        probability = 1 / (1 + np.exp(np.clip(8 * depth, -30, 30)))
+        return np.stack([probability.reshape(hu.shape), np.zeros(hu.shape)]).astype(np.float16) * (wanted.any())
+
+    return made, predict
+
+
+def test_what_the_network_takes_for_a_vein_is_left_out_however_bright(bright):
+    made, predict = bright
+    on_axis = vein().points_mm[distance_to(left_and_right().values(), vein().points_mm) > 2.5]
+    alone, judged = segment_coronaries(*made, SETTINGS), segment_coronaries(*made, SETTINGS, predict)
+    assert (sample(alone.labels, on_axis, order=0) > 0).mean() > 0.5 and isinstance(alone.probability, Unavailable)
+    assert (sample(judged.labels, on_axis, order=0) > 0).mean() < 0.05
+    for artery in left_and_right().values():
+        outside_aorta = np.hypot(*artery.points_mm[:, :2].T) > 14.5
+        assert (sample(judged.labels, artery.points_mm[outside_aorta], order=0) > 0).mean() > 0.9
+    depth = distance_to(left_and_right().values(), to_patient_mm(np.argwhere(judged.labels.array == 1), made[0].affine))
+    assert (depth > 0.4).mean() < 0.02  # the network's edge, not the threshold's
+    assert judged.probability.array.dtype == np.uint8 and 90 < judged.probability.array.max() <= 100
+
+
+@pytest.mark.parametrize("says", [lambda hu, wanted, blood_hu: np.zeros((2, *hu.shape), np.float16), lambda *_: Unavailable("blood of 900 HU")])
+def test_a_network_that_does_not_know_the_image_changes_nothing(scene, label, says):
+    found = segment_coronaries(*scene, SETTINGS, says)
+    assert (found.labels.array == label.array).all()
+    assert found.probability == Unavailable("blood of 900 HU") or not found.probability.array.any()
+
+
+def test_confidence_is_the_share_that_the_network_sees():
+    """A straight artery of two segments along x, seen over its first half."""
+    points = np.column_stack([np.arange(0, 20.1, 0.5), np.full(41, 5.0), np.full(41, 5.0)])
+    tree = CoronaryTree((Branch(points, np.ones(41), segment=np.where(points[:, 0] < 15, 6, 7)),), "right")
+    seen = np.zeros((40, 20, 20), np.uint8)
+    seen[:20, 9:12, 9:12] = 90
+    volume = Volume(seen, np.diag([0.5, 0.5, 0.5, 1.0]))
+    first, second = with_confidence(tree_findings(tree), tree, volume).segments
+    assert first.confidence == pytest.approx(10 / 15, abs=0.06) and second.confidence == 0
+    assert with_confidence(tree_findings(tree), tree, Unavailable("why")).segments[0].confidence == Unavailable("why")

@@ -12,10 +12,11 @@ from ccta.coordinates import resampled_like
 from ccta.errors import BadInput, BadSettings
 from ccta.model import HEART_LABELS, Volume
 from ccta.networks.architecture import heart_network
+from ccta.networks.heart_task import heart_task, validated
 from ccta.networks.inference import predict_places
 from ccta.networks.published import publish, trainable
 from ccta.networks.shipped import HEART, checked, loaded
-from ccta.networks.training import Run, TrainingSettings, validated
+from ccta.networks.training import Run, TrainingSettings
 from ccta.networks.windows import PATCH, probabilities
 from ccta.phantom.chest_map import chest_map
 from ccta.phantom.patient import make_patient
@@ -41,7 +42,7 @@ def told(message: str, share: float | None = None) -> None:
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path, chest, few):
-    whole, parts = (Run(tmp_path / name, lambda seed: chest, SMALL) for name in ("whole", "parts"))
+    whole, parts = (Run(tmp_path / name, heart_task(lambda seed: chest), SMALL) for name in ("whole", "parts"))
     whole.to_the_end(told)
 
     def stop(message, share):
@@ -49,7 +50,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path, chest, few):
 
     with pytest.raises(KeyboardInterrupt):
         parts.to_the_end(stop)
-    again = Run(tmp_path / "parts", lambda seed: chest, SMALL)
+    again = Run(tmp_path / "parts", heart_task(lambda seed: chest), SMALL)
     assert again.step == 2
     again.to_the_end(told)
     one, other = (torch.load(tmp_path / name / "weights.pt", weights_only=True) for name in ("whole", "parts"))
@@ -57,7 +58,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path, chest, few):
         torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-5)
     assert len((tmp_path / "parts" / "log.csv").read_text().splitlines()) == 3 and (tmp_path / "parts" / "epoch_000004.png").exists()
     with pytest.raises(BadSettings, match="other settings"):
-        Run(tmp_path / "parts", lambda seed: chest, TrainingSettings(steps=5))
+        Run(tmp_path / "parts", heart_task(lambda seed: chest), TrainingSettings(steps=5))
 
 
 def test_training_goes_on_from_given_weights(tmp_path, chest, few):
@@ -66,7 +67,7 @@ def test_training_goes_on_from_given_weights(tmp_path, chest, few):
     torch.save(heart_network().state_dict(), tmp_path / "weights.pt")
     path = publish(tmp_path / "weights.pt", tmp_path, SMALL, 0.1, {"lv": 0.9})
     given = {name: value.clone() for name, value in trainable(path).state_dict().items()}
-    run = Run(tmp_path / "next", lambda seed: chest, SMALL, trainable(path))
+    run = Run(tmp_path / "next", heart_task(lambda seed: chest), SMALL, trainable(path))
     for name, value in run.parts["network"].state_dict().items():
         torch.testing.assert_close(value, given[name])
 
@@ -114,9 +115,8 @@ def test_the_shipped_card_is_complete():
     assert HEART.stat().st_size <= 16 * 10**6
 
 
-def test_the_shipped_network_names_chests_it_has_not_seen(monkeypatch):
-    monkeypatch.setattr("ccta.networks.training.VALIDATION", 4)
-    dice = validated(loaded(), chest_map)
+def test_the_shipped_network_names_chests_it_has_not_seen():
+    dice = validated(loaded(), chest_map, 4)
     assert min(dice[name] for name in HEART_LABELS) > 0.6 and min(dice[name] for name in ("LAD", "LCx", "RCA")) > 0.4
 
 
