@@ -13,6 +13,7 @@ from ccta.settings import FlowSettings
 from ccta.units import m_to_mm
 from cfd.ffr import Reading, ffr_findings, plan_readings
 from cfd.lumen import Lumen, lumens_from_case, lumens_from_surface
+from cfd.lumen_inlet import AUTO
 from cfd.network import Solution, solve_network
 from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares
 from cfd.physiology import DEFAULT_CUFF_MMHG, Physiology, hyperaemic_physiology
@@ -125,18 +126,22 @@ def flow_problem(anatomy: Anatomy, settings: FlowSettings) -> FlowModel:
     return FlowModel(anatomy.tree, profiles, outlet_resistances_pa_s_m3(physiology.total_resistance_pa_s_m3, shares), physiology)
 
 
-def solve_surface(surface: Path, centerlines: Sequence[Path], out: Path, settings: FlowSettings | None = None, progress: Progress = silent) -> PullbackFile:
+def solve_surface(
+    surface: Path, centerlines: Sequence[Path], out: Path, settings: FlowSettings | None = None, progress: Progress = silent, inlet: str = AUTO
+) -> PullbackFile:
     """Flow on any lumen surface with its VMTK centerlines, by the model of the settings; files as in `write_flow_files`.
 
-    The lumen area comes from cutting the surface, the healthy calibre that drives the outlets from a robust taper of it. BadInput for unusable files.
+    The lumen area comes from cutting the surface, the healthy calibre that drives the outlets from a robust taper of it. inlet: as in
+    `lumens_from_surface`. BadInput for unusable files.
     """
     from cfd.flow_files import write_flow_files  # loads gmsh and DOLFINx
 
     settings = settings or FlowSettings()
     progress("lumen and centerlines", 0.0)
-    anatomy = anatomy_of_lumens(lumens_from_surface(Path(surface), [Path(one) for one in centerlines]))
+    lumens = lumens_from_surface(Path(surface), [Path(one) for one in centerlines], inlet)
+    anatomy = anatomy_of_lumens(lumens)
     result = solve_flow(anatomy, settings, settings.model, progress)
-    noted = result.pullback.model_copy(update={"notes": [*result.problem.physiology.assumptions, *result.pullback.notes]})
+    noted = result.pullback.model_copy(update={"notes": [*lumens[0].notes, *result.problem.physiology.assumptions, *result.pullback.notes]})
     write_flow_files(Path(out), anatomy.surface, noted, result.flows)
     return noted
 

@@ -53,13 +53,13 @@ def closed_y(radius_mm=1.5, child_radius_mm=1.1, step_mm=0.2) -> tuple[Surface, 
     tree = CoronaryTree((Branch(trunk, np.full(41, radius_mm)), Branch(side, np.full(31, child_radius_mm), parent=0, parent_distance_mm=9.0)))
     low, high = np.array([-3.0, -3.0, -3.0]), np.array([12.0, 3.0, 24.0])
     grid = pv.ImageData(dimensions=(np.ceil((high - low) / step_mm) + 1).astype(int), spacing=(step_mm,) * 3, origin=low)
-    away = np.min([_capsule(np.asarray(grid.points), trunk, radius_mm), _capsule(np.asarray(grid.points), side, child_radius_mm)], axis=0)
+    away = np.min([capsule(np.asarray(grid.points), trunk, radius_mm), capsule(np.asarray(grid.points), side, child_radius_mm)], axis=0)
     surface = grid.contour([0.0], scalars=away).triangulate().clean()
     triangles = surface.faces.reshape(-1, 4)[:, 1:]
     return Surface(np.asarray(surface.points, float), triangles), tree
 
 
-def _capsule(points, line, radius):
+def capsule(points, line, radius):
     """Signed distance to a capsule whose axis reaches 1 mm beyond the line's ends."""
     axis = (line[-1] - line[0]) / np.linalg.norm(line[-1] - line[0])
     start, length = line[0] - axis, np.linalg.norm(line[-1] - line[0]) + 2
