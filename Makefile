@@ -6,7 +6,7 @@ SEED ?= 1
 VIEW ?= 1
 DEMO ?= demo
 
-.PHONY: setup demo test bench bench-flow lint lock clean
+.PHONY: setup demo test bench bench-flow verify lint lock clean
 
 setup:
 	@$(PYTHON) bootstrap.py
@@ -25,8 +25,11 @@ bench: setup
 	@$(BIN)/ccta evaluate calcium
 	@$(BIN)/ccta evaluate segmentation
 
-bench-flow: setup
+bench-flow: verify
 	@$(BIN)/python -m tests.benchmarks.network
+
+verify: setup
+	@$(BIN)/python -m tests.benchmarks.verification
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -22,11 +22,12 @@ from ccta.settings import load_settings
 
 
 class Model(StrEnum):
-    """Flow models: reduced order, steady 3-D, or pulsatile 0-D."""
+    """Flow models: reduced order, steady 3-D, pulsatile 0-D, or pulsatile 3-D."""
 
     rom = "rom"
     three_d = "3d"
     pulsatile = "pulsatile"
+    three_d_pulsatile = "3d-pulsatile"
 
 
 def register(app: typer.Typer) -> None:
