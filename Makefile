@@ -27,6 +27,7 @@ bench: setup
 
 bench-flow: verify
 	@$(BIN)/python -m tests.benchmarks.network
+	@$(BIN)/python -m tests.benchmarks.flow_cohort
 
 verify: setup
 	@$(BIN)/python -m tests.benchmarks.verification
