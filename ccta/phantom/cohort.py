@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ccta.errors import BadSettings
 from ccta.phantom.deposits import drawn_deposits
 from ccta.phantom.patient import PatientSpec, PhantomPatient, make_patient
 from ccta.phantom.plaques import KINDS, PlaqueSpec
@@ -31,12 +32,25 @@ def calcium_patient(seed: int) -> tuple[PhantomPatient, ScannerSpec]:
     turn = tuple(float(x) for x in np.clip(rng.normal(0, [5, 6, 9]), [-10, -12, -18], [10, 12, 18]))
     dominance = str(rng.choice(["right", "left", "co-dominant"], p=[0.80, 0.11, 0.09]))
     wanted = PatientSpec(dominance=dominance, plaques=plaques(rng, dominance), body_size=size, heart_size=heart, turn_deg=turn)
-    patient = make_patient(seed, wanted)
+    patient = made_to_fit(seed, wanted)
     while free_of_ribs_mm(patient) < RIB_MM:
-        shorter = tuple(replace(p, length_mm=0.94 * p.length_mm) for p in wanted.plaques)
-        wanted = replace(wanted, heart_size=0.96 * wanted.heart_size, body_size=1.02 * wanted.body_size, plaques=shorter)
-        patient = make_patient(seed, wanted)
+        wanted = replace(patient.spec, heart_size=0.96 * patient.spec.heart_size, body_size=1.02 * patient.spec.body_size, plaques=shorter(patient.spec.plaques))
+        patient = made_to_fit(seed, wanted)
     return replace(patient, deposits=drawn_deposits(patient, rng, CHANCE)), series(rng)
+
+
+def made_to_fit(seed: int, wanted: PatientSpec) -> PhantomPatient:
+    """The wanted patient, with plaques shorter where two would overlap."""
+    for _ in range(20):
+        try:
+            return make_patient(seed, wanted)
+        except BadSettings:
+            wanted = replace(wanted, plaques=shorter(wanted.plaques))
+    return make_patient(seed, wanted)
+
+
+def shorter(plaques: tuple[PlaqueSpec, ...]) -> tuple[PlaqueSpec, ...]:
+    return tuple(replace(plaque, length_mm=0.94 * plaque.length_mm) for plaque in plaques)
 
 
 def free_of_ribs_mm(patient: PhantomPatient) -> float:

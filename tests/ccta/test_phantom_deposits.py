@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ccta.errors import BadSettings
-from ccta.phantom.cohort import RIB_MM, calcium_patient, free_of_ribs_mm, plaques
+from ccta.phantom.cohort import RIB_MM, calcium_patient, free_of_ribs_mm, made_to_fit, plaques
 from ccta.phantom.deposits import KINDS, Deposit, add_deposits, drawn_deposits
 from ccta.phantom.patient import PatientSpec
+from ccta.phantom.plaques import PlaqueSpec
 from ccta.phantom.shapes import ellipsoid, scaled
 
 
@@ -50,6 +51,13 @@ def test_each_kind_lies_where_it_belongs(patient):
 
 def test_arteries_keep_clear_of_the_ribs(patient):
     assert free_of_ribs_mm(patient) >= RIB_MM
+
+
+def test_plaques_that_would_overlap_are_made_shorter():
+    wanted = PatientSpec(plaques=(PlaqueSpec(6, position=0.3, length_mm=12.0), PlaqueSpec(7, position=0.0, length_mm=16.0)))
+    made = made_to_fit(103, wanted)
+    first, second = sorted(made.plaques, key=lambda plaque: plaque.distance_mm)
+    assert first.exit_mm <= second.entry_mm and first.spec.length_mm < 12.0
 
 
 def test_there_are_patients_without_calcium_and_with_much():
