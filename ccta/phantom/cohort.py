@@ -34,7 +34,9 @@ def calcium_patient(seed: int) -> tuple[PhantomPatient, ScannerSpec]:
     wanted = PatientSpec(dominance=dominance, plaques=plaques(rng, dominance), body_size=size, heart_size=heart, turn_deg=turn)
     patient = made_to_fit(seed, wanted)
     while free_of_ribs_mm(patient) < RIB_MM:
-        wanted = replace(patient.spec, heart_size=0.96 * patient.spec.heart_size, body_size=1.02 * patient.spec.body_size, plaques=shorter(patient.spec.plaques))
+        wanted = replace(
+            patient.spec, heart_size=0.96 * patient.spec.heart_size, body_size=1.02 * patient.spec.body_size, plaques=shorter(patient.spec.plaques)
+        )
         patient = made_to_fit(seed, wanted)
     return replace(patient, deposits=drawn_deposits(patient, rng, CHANCE)), series(rng)
 
