@@ -6,7 +6,7 @@ SEED ?= 1
 VIEW ?= 1
 DEMO ?= demo
 
-.PHONY: setup demo test bench bench-flow lint lock clean
+.PHONY: setup demo test bench bench-flow verify lint lock clean
 
 setup:
 	@$(PYTHON) bootstrap.py
@@ -26,8 +26,12 @@ bench: setup
 	@$(BIN)/ccta evaluate segmentation
 	@$(BIN)/ccta evaluate segmentation --far
 
-bench-flow: setup
+bench-flow: verify
 	@$(BIN)/python -m tests.benchmarks.network
+	@$(BIN)/python -m tests.benchmarks.flow_cohort
+
+verify: setup
+	@$(BIN)/python -m tests.benchmarks.verification
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -264,7 +264,7 @@ class LesionFfr(Value):
 
 
 class Ffr(Value):
-    model: Literal["rom", "3d", "pulsatile"]
+    model: Literal["rom", "3d", "pulsatile", "3d-pulsatile"]
     pa_mmhg: FiniteFloat
     flow_ml_min: FiniteFloat
     vessels: dict[Vessel, VesselFfr] = {}
@@ -328,7 +328,7 @@ class PullbackBranch(Value):
 class PullbackFile(Value):
     """pullback.json: one result type for the reduced and the 3-D model. Branches in the order of the tree."""
 
-    model: Literal["rom", "3d", "pulsatile"]
+    model: Literal["rom", "3d", "pulsatile", "3d-pulsatile"]
     pa_mmhg: FiniteFloat
     inlets: list[Port]
     outlets: list[Port]

@@ -51,6 +51,28 @@ def inlet_profile(space: FlowSpace, inlet: str) -> np.ndarray:
     return profile / -np.sum(normal * profile)
 
 
+def through_wall(space: FlowSpace, places_mm: np.ndarray, flow_m3_s: np.ndarray) -> np.ndarray:
+    """(N, 3) velocity at the wall's nodes, along the outward normal and the same around each place, that carries the flow of each place. Solver's units.
+
+    Nodes at the ports' rims stay at rest. Places without a node of their own give their flow to the nearest place that has one.
+    """
+    rim, around = np.zeros(len(space.nodes_mm), bool), np.zeros_like(space.nodes_mm)
+    for name, faces in space.faces.items():
+        rim[faces] |= name != "wall"
+    corners = space.nodes_mm[space.faces["wall"][:, :3]]
+    np.add.at(around, space.faces["wall"], np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, None])
+    nodes = space.wall[~rim[space.wall]]
+    unit = around[nodes] / np.linalg.norm(around[nodes], axis=1, keepdims=True)
+    nearest = cKDTree(places_mm).query(space.nodes_mm[nodes])[1]
+    area = np.bincount(nearest, np.einsum("ij,ij->i", space.normals["wall"][nodes], unit), minlength=len(places_mm))
+    owner = np.flatnonzero(area > 0.01 * area.mean())
+    flow = np.zeros(len(places_mm))
+    np.add.at(flow, owner[cKDTree(places_mm[owner]).query(places_mm)[1]], flow_m3_s / (SPEED_M_S * LENGTH_M**2))
+    velocity = np.zeros_like(space.nodes_mm)
+    velocity[nodes] = np.divide(flow, area, out=np.zeros_like(flow), where=flow != 0)[nearest][:, None] * unit
+    return velocity
+
+
 def first_guess(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, pressure_pa: float) -> np.ndarray:
     """(N, 4) parabolas that carry the flow known beforehand, and its pressure, in the solver's units. pressure_pa: of the solver's unit."""
     flow = axis.flow_m3_s / (SPEED_M_S * LENGTH_M**2)

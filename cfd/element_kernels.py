@@ -37,12 +37,13 @@ def time_scales(cells, gradient, state, constants, tau, tau_c):
 def assemble(mesh, state, fields, basis, target, wanted):
     """Add the residual (N, 4) and, if `wanted`, the Jacobian's 4 x 4 blocks (K, 4, 4) of all cells. target: (blocks, residual).
 
-    Weak form: (u.grad u + div u / 2 u, v) + nu (grad u, grad v) - (p, div v) + (div u, q) + (s, tau (u.grad v + grad q)) + (tau_c div u, div v) with
-    the strong residual s = u.grad u + grad p - nu laplace u. The Jacobian is exact but for the derivatives of tau. mesh: FlowSpace.for_kernels.
-    fields: (tau, tau_c, nu). basis: (weights (Q,), values (Q, m), reference gradients (Q, m, 3), reference second derivatives (m, 3, 3)).
+    Weak form: (a + u.grad u + div u / 2 u, v) + nu (grad u, grad v) - (p, div v) + (div u, q) + (s, tau (u.grad v + grad q)) + (tau_c div u, div v) with
+    the strong residual s = a + u.grad u + grad p - nu laplace u and the acceleration a = rate u - past. The Jacobian is exact but for the derivatives of
+    tau. mesh: FlowSpace.for_kernels. fields: (tau, tau_c, nu, rate, past), past (N, 3), or (0, 3) of a steady flow.
+    basis: (weights (Q,), values (Q, m), reference gradients (Q, m, 3), reference second derivatives (m, 3, 3)).
     """
     blocks, colours, cells, (nodes, curved, gradient, volume), slot = mesh
-    tau, tau_c, nu = fields
+    tau, tau_c, nu, rate, past = fields
     weight, value, slope, curve = basis
     m = cells.shape[1]
     for colour in range(len(colours) - 1):
@@ -50,20 +51,23 @@ def assemble(mesh, state, fields, basis, target, wanted):
             w, local, matrix = np.empty((m, 4)), np.empty((m, 4)), np.empty((4, 4, m, m))
             grad, laplace, adv = np.empty((m, 3)), np.empty(m), np.empty(m)
             u, gu, s, g = np.empty(4), np.empty((3, 3)), np.empty(3), np.empty((4, 3))
+            before, acc = np.zeros((m, 3)), np.empty(3)
             for e in range(blocks[block], blocks[block + 1]):
                 local[:] = 0.0
                 if wanted:
                     matrix[:] = 0.0
                 for a in range(m):
                     w[a] = state[cells[e, a]]
+                    if len(past):
+                        before[a] = past[cells[e, a]]
                 g[:], size = gradient[e], volume[e]
                 _laplacians(curve, g, laplace)
                 for q in range(len(weight)):
                     if curved[e]:
                         size = _bent(nodes, cells[e], slope[q], curve, (g, laplace))
-                    _at_point(value[q], slope[q], g, (w, laplace, nu), (grad, adv, u, gu, s))
-                    constants = (weight[q] * size, tau[e], tau_c[e], nu)
-                    _add_residual(value[q], (grad, adv, u, gu, s), constants, local)
+                    _at_point(value[q], slope[q], g, (w, laplace, nu, rate, before), (grad, adv, u, gu, s, acc))
+                    constants = (weight[q] * size, tau[e], tau_c[e], nu, rate)
+                    _add_residual(value[q], (grad, adv, u, gu, s, acc), constants, local)
                     if wanted:
                         _add_diagonal(value[q], (grad, adv, gu, laplace), constants, matrix)
                         _add_coupling(value[q], (grad, adv, u, gu, s), constants, matrix)
@@ -116,13 +120,17 @@ def _bent(nodes, cell, slope, curve, out):
 
 @njit(cache=True, fastmath=True)
 def _at_point(value, slope, g, known, out):
-    """At a quadrature point: grad N_a, u.grad N_a, (u, p), grad u, and the strong residual s."""
-    w, laplace, nu = known
-    grad, adv, u, gu, s = out
+    """At a quadrature point: grad N_a, u.grad N_a, (u, p), grad u, the strong residual s, and the acceleration."""
+    w, laplace, nu, rate, before = known
+    grad, adv, u, gu, s, acc = out
     m = len(value)
     u[:] = 0.0
     gu[:] = 0.0
-    s[:] = 0.0
+    acc[:] = 0.0
+    for a in range(m):
+        for i in range(3):
+            acc[i] += value[a] * (rate * w[a, i] - before[a, i])
+    s[:] = acc
     for a in range(m):
         for i in range(3):
             grad[a, i] = slope[a, 0] * g[1, i] + slope[a, 1] * g[2, i] + slope[a, 2] * g[3, i]
@@ -140,14 +148,14 @@ def _at_point(value, slope, g, known, out):
 
 @njit(cache=True, fastmath=True)
 def _add_residual(value, point, constants, local):
-    grad, adv, u, gu, s = point
-    dv, tau, tau_c, nu = constants
+    grad, adv, u, gu, s, acc = point
+    dv, tau, tau_c, nu, _ = constants
     div = gu[0, 0] + gu[1, 1] + gu[2, 2]
     bulk = tau_c * div - u[3]
     for a in range(len(value)):
         x, y, z = grad[a, 0], grad[a, 1], grad[a, 2]
         for i in range(3):
-            convection = gu[i, 0] * u[0] + gu[i, 1] * u[1] + gu[i, 2] * u[2] + 0.5 * div * u[i]
+            convection = acc[i] + gu[i, 0] * u[0] + gu[i, 1] * u[1] + gu[i, 2] * u[2] + 0.5 * div * u[i]
             viscous = nu * (x * gu[i, 0] + y * gu[i, 1] + z * gu[i, 2])
             local[a, i] += dv * (value[a] * convection + tau * adv[a] * s[i] + viscous + bulk * grad[a, i])
         local[a, 3] += dv * (value[a] * div + tau * (x * s[0] + y * s[1] + z * s[2]))
@@ -157,16 +165,17 @@ def _add_residual(value, point, constants, local):
 def _add_diagonal(value, point, constants, matrix):
     """What is the same for all three components, and the pressure's row and column."""
     grad, adv, gu, laplace = point
-    dv, tau, _, nu = constants
+    dv, tau, _, nu, rate = constants
     div = gu[0, 0] + gu[1, 1] + gu[2, 2]
     for a in range(len(value)):
         x, y, z = grad[a, 0], grad[a, 1], grad[a, 2]
         n, ta = dv * value[a], dv * tau * adv[a]
         pull = (x * gu[0, 0] + y * gu[1, 0] + z * gu[2, 0], x * gu[0, 1] + y * gu[1, 1] + z * gu[2, 1], x * gu[0, 2] + y * gu[1, 2] + z * gu[2, 2])
         for b in range(len(value)):
-            strong = adv[b] - nu * laplace[b]
+            moved = adv[b] + rate * value[b]
+            strong = moved - nu * laplace[b]
             dot = x * grad[b, 0] + y * grad[b, 1] + z * grad[b, 2]
-            same = n * adv[b] + ta * strong + 0.5 * n * div * value[b] + dv * nu * dot
+            same = n * moved + ta * strong + 0.5 * n * div * value[b] + dv * nu * dot
             for i in range(3):
                 matrix[i, i, a, b] += same
                 matrix[i, 3, a, b] += ta * grad[b, i] - dv * grad[a, i] * value[b]
@@ -178,7 +187,7 @@ def _add_diagonal(value, point, constants, matrix):
 def _add_coupling(value, point, constants, matrix):
     """What ties one velocity component to another."""
     grad, adv, u, gu, s = point
-    dv, tau, tau_c, _ = constants
+    dv, tau, tau_c, _, _ = constants
     for a in range(len(value)):
         test = dv * (value[a] + tau * adv[a])
         for i in range(3):

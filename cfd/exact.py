@@ -14,6 +14,19 @@ def poiseuille_velocity_m_s(distance_from_axis_m, flow_m3_s, radius_m):
     return 2 * flow_m3_s / (np.pi * radius_m**2) * (1 - (distance_from_axis_m / radius_m) ** 2)
 
 
+def young_tsai_drop_pa(flow_m3_s, diameter_m, degree, length_m, fluid):
+    """Steady pressure drop over a concentric stenosis, Pa (Young and Tsai, J Biomech 1973;6:395): Kv mu Q / (A0 D0) + rho Kt / 2 (A0 / As - 1)^2 Q^2 / A0^2.
+
+    Kt = 1.52, Kv = 32 (0.83 L + 1.64 Ds) / D0 (A0 / As)^2 [check]. diameter_m: D0 of the normal vessel. degree: 1 - Ds / D0. length_m: L of the stenosis.
+    fluid: (viscosity Pa s, density kg/m3). An empirical law for steady flow at throat Reynolds numbers up to about 1000; not exact.
+    """
+    viscosity, density = fluid
+    throat = diameter_m * (1 - degree)
+    area, ratio = np.pi / 4 * diameter_m**2, (1 - degree) ** -2
+    viscous = 32 * (0.83 * length_m + 1.64 * throat) / diameter_m * ratio**2
+    return viscous * viscosity * flow_m3_s / (area * diameter_m) + density * 1.52 / 2 * (ratio - 1) ** 2 * flow_m3_s**2 / area**2
+
+
 def womersley_number(radius_m, angular_frequency_rad_s, density_kg_m3, viscosity_pa_s):
     """Womersley number r sqrt(omega rho / mu), dimensionless."""
     return radius_m * np.sqrt(angular_frequency_rad_s * density_kg_m3 / viscosity_pa_s)
@@ -32,11 +45,15 @@ def womersley_velocity_m_s(distance_from_axis_m, time_s, radius_m, gradient_pa_m
 
 
 def womersley_flow_m3_s(time_s, radius_m, gradient_pa_m, fluid):
-    """Flow under -dp/dz = G cos(omega t), m3/s: Re{ pi r^2 G / (i rho omega) (1 - 2 J1(L) / (L J0(L))) exp(i omega t) }, L = i^1.5 alpha."""
+    """Flow under -dp/dz = G cos(omega t), m3/s: the real part of the admittance times G exp(i omega t)."""
+    return np.real(gradient_pa_m * womersley_admittance_m4_s_pa(radius_m, fluid) * np.exp(1j * fluid[0] * np.asarray(time_s)))
+
+
+def womersley_admittance_m4_s_pa(radius_m, fluid) -> complex:
+    """Flow over pressure gradient of an oscillation in a rigid tube: pi r^2 / (i rho omega) (1 - 2 J1(L) / (L J0(L))), L = i^1.5 alpha."""
     omega, density, viscosity = fluid
     argument = 1j**1.5 * womersley_number(radius_m, omega, density, viscosity)
-    factor = 1 - 2 * jv(1, argument) / (argument * jv(0, argument))
-    return np.real(np.pi * radius_m**2 * gradient_pa_m / (1j * density * omega) * factor * np.exp(1j * omega * np.asarray(time_s)))
+    return np.pi * radius_m**2 / (1j * density * omega) * (1 - 2 * jv(1, argument) / (argument * jv(0, argument)))
 
 
 def beltrami_velocity(x, a: float = np.pi / 4, d: float = np.pi / 2):

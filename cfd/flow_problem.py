@@ -23,11 +23,15 @@ class Fluid(Protocol):
 
 @dataclass(frozen=True)
 class FlowBoundary:
-    """Mean aortic pressure at the inlet; per outlet name the resistance (Pa s/m3) of p = distal + R Q."""
+    """Mean aortic pressure at the inlet; per outlet name the resistance (Pa s/m3) of p = distal + R Q.
+
+    wall_flow: ((K, 3) places mm, (K,) m3/s) that leaves through the wall nearest to each place, by branches too small to be seen.
+    """
 
     aortic_pressure_pa: float
     distal_pressure_pa: float
     resistance_pa_s_m3: dict[str, float]
+    wall_flow: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,7 +74,7 @@ def flow_space(mesh: FlowMesh, degree: int) -> FlowSpace:
     for name in mesh.names:
         if name == "wall" or name.startswith("inlet"):
             fixed[faces[name]] = True
-    normals = {name: _normals(nodes_mm, nodes) for name, nodes in faces.items() if name != "wall"}
+    normals = {name: _normals(nodes_mm, nodes) for name, nodes in faces.items()}
     return FlowSpace(
         degree, nodes_mm, np.ascontiguousarray(cells, np.int32), np.ascontiguousarray(gradient), np.abs(np.linalg.det(edge)) / 6,
         _is_curved(nodes_mm[cells]), place[:count], pattern, np.ascontiguousarray(slot), blocks, colours, wall, fixed, faces, normals, reference_basis(degree),

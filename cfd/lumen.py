@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pymeshfix
 import pyvista as pv
 
-from ccta.errors import BadInput
 from ccta.model import Branch, CoronaryTree, Surface
 from ccta.polydata import read_polydata
 from ccta.units import mm_to_m
 from cfd.lumen_centerlines import tree_from_centerlines
-from cfd.lumen_cut import CutFailed, Plane, boundary_loops, cut_and_capped
+from cfd.lumen_cut import CutFailed, Plane, cut_and_capped
+from cfd.lumen_inlet import AUTO, demand_start, wanted_inlet
+from cfd.lumen_reading import closed_surface, signed_volume
 from cfd.lumen_skeleton import centerlines_of
 
 CASE_INSET_MM = 0.3
@@ -49,6 +49,7 @@ class Lumen:
     """One connected artery tree. points_m: (N, 3). triangles: (T, 3), outward. label: (T,) 0 wall, k + 1 cap of ports[k].
 
     tree: its centerlines (mm). branch_index: number of each of its branches in the whole tree (the case's, or all trees of a surface in order).
+    notes: in words, what was found in the surface and changed for it, the same for all trees of one surface.
     """
 
     points_m: np.ndarray
@@ -57,16 +58,11 @@ class Lumen:
     ports: tuple[Port, ...]
     tree: CoronaryTree
     branch_index: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def outlets(self) -> tuple[Port, ...]:
         return tuple(port for port in self.ports if port.kind == "outlet")
-
-
-def signed_volume(points: np.ndarray, triangles: np.ndarray) -> float:
-    """Volume inside a closed surface with outward triangles, in the cubed unit of the points (negative when they look inward)."""
-    a, b, c = (points[triangles[:, corner]] - points[triangles[0, 0]] for corner in range(3))
-    return float(np.einsum("ij,ij->i", np.cross(a, b), c).sum() / 6)
 
 
 def lumens_from_case(surface: Surface, tree: CoronaryTree) -> tuple[Lumen, ...]:
@@ -79,21 +75,24 @@ def lumens_from_case(surface: Surface, tree: CoronaryTree) -> tuple[Lumen, ...]:
     return tuple(lumens)
 
 
-def lumens_from_surface(surface: Path | Surface, centerlines: Sequence[Path | pv.PolyData] = ()) -> tuple[Lumen, ...]:
+def lumens_from_surface(surface: Path | Surface, centerlines: Sequence[Path | pv.PolyData] = (), inlet: str = AUTO) -> tuple[Lumen, ...]:
     """One lumen per coronary tree of any lumen surface: a file (STL, VTP, PLY, OBJ; m, cm or mm) or a Surface (mm); open-ended or closed.
 
     centerlines: VMTK polylines in the surface's unit, one file per tree, each line from the inlet (or the aorta, which is cut off) to one outlet;
-    without them they are computed. Raises BadInput with what is wrong with the surface.
+    without them they are computed. inlet: "auto", the number of an end, or "x,y,z" in the surface's unit (`cfd.lumen_inlet`). Raises BadInput with what is
+    wrong with the surface.
     """
-    data, scale = _closed_mm(surface)
-    closed, openings_mm = data
+    read = closed_surface(surface)
+    wanted = wanted_inlet(inlet, read.scale)
     if centerlines:
-        lines = [read_polydata(one) if isinstance(one, str | Path) else one.copy() for one in centerlines]
-        trees = [tree_from_centerlines(_scaled(one, scale)) for one in lines]
+        lines = [_scaled(read_polydata(one) if isinstance(one, str | Path) else one.copy(), read.scale) for one in centerlines]
+        said = demand_start(wanted, lines)
     else:
-        trees = [tree_from_centerlines(one) for one in centerlines_of(closed, openings_mm)]
+        lines, said = centerlines_of(read.data, read.openings_mm, wanted)
+    trees = [tree_from_centerlines(one) for one in lines]
     first = np.cumsum([0, *(len(tree) for tree in trees)])
-    return tuple(_cut(closed, tree, _inset(openings_mm), tuple(range(k, k + len(tree)))) for tree, k in zip(trees, first[:-1], strict=True))
+    lumens = [_cut(read.data, tree, _inset(read.openings_mm), tuple(range(k, k + len(tree)))) for tree, k in zip(trees, first[:-1], strict=True)]
+    return tuple(replace(lumen, notes=(*read.changes, *said)) for lumen in lumens)
 
 
 def subtree(tree: CoronaryTree, root: int) -> tuple[CoronaryTree, tuple[int, ...]]:
@@ -153,37 +152,6 @@ def _plane(name, branch: Branch, at_root: bool, depth_mm: float) -> Plane:
     ends = branch.point_at(np.clip([at - radius, at + radius], 0, s[-1]))
     direction = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
     return Plane(name, branch.point_at(at), -direction if at_root else direction, float(np.interp(at, s, branch.radius_mm)))
-
-
-def _closed_mm(surface):
-    """((closed surface in mm, (K, 3) centres of the openings that were closed), factor to mm); repaired where needed."""
-    data = read_polydata(surface) if isinstance(surface, str | Path) else pv.PolyData.from_regular_faces(surface.points_mm, surface.triangles)
-    data = data.extract_surface(algorithm=None).triangulate().clean() if not isinstance(data, pv.PolyData) else data.triangulate().clean()
-    if data.n_cells < 20:
-        raise BadInput(f"the surface has {data.n_cells} triangles; give the closed or open-ended wall of a vessel tree")
-    points, triangles = np.asarray(data.points, float), data.faces.reshape(-1, 4)[:, 1:]
-    scale = unit_to_mm(points, triangles) if isinstance(surface, str | Path) else 1.0
-    points = points * scale
-    openings = np.array([points[loop].mean(axis=0) for loop in boundary_loops(triangles) if len(loop) >= 6]).reshape(-1, 3)
-    if not data.is_manifold or len(boundary_loops(triangles)):
-        fixer = pymeshfix.MeshFix(points, triangles)
-        fixer.repair(joincomp=False, remove_smallest_components=False)
-        points, triangles = np.asarray(fixer.points, float), np.asarray(fixer.faces)
-    if len(triangles) == 0:
-        raise BadInput("the surface could not be closed (self-intersections or missing parts); repair it in a mesh editor and try again")
-    if signed_volume(points, triangles) < 0:
-        triangles = triangles[:, ::-1]
-    return (pv.PolyData.from_regular_faces(points, triangles), openings), scale
-
-
-def unit_to_mm(points: np.ndarray, triangles: np.ndarray) -> float:
-    """Factor to mm from the calibre 4 V / A of the surface: arteries with or without an aorta are 1-35 mm wide, so 0.1-1 is cm and < 0.06 m."""
-    corner = points[triangles]
-    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1).sum() / 2
-    calibre = 4 * abs(signed_volume(points - points.mean(axis=0), triangles)) / area
-    if not 0.0008 <= calibre <= 60:
-        raise BadInput(f"the surface is {calibre:.3g} units wide on average; a coronary lumen is 1-35 mm wide, give it in mm, cm or m")
-    return 1.0 if calibre > 0.8 else 10.0 if calibre > 0.06 else 1000.0
 
 
 def _scaled(lines: pv.PolyData, scale: float) -> pv.PolyData:

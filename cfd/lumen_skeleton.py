@@ -13,42 +13,51 @@ from ccta.curves import smoothed_curve
 from ccta.errors import BadInput
 from ccta.model import arc_length_mm
 from cfd.lumen_centerlines import RADIUS_ARRAY
+from cfd.lumen_inlet import chosen_inlet
 
 MOST_VOXELS = 30_000_000
 AORTIC_RADIUS_MM = 6.0
 """Wider than any coronary artery, narrower than any adult ascending aorta."""
 SHORTEST_ARTERY_MM = 8.0
+LARGEST_GAP_MM = 2.0
+"""Between the middle of an opening and the lumen behind it: an oblique cut through a small branch stays below."""
+LOOSE = 0.01
+"""A loose part of less than this share of the volume is debris."""
 TIP_WINDOW_MM = 4.0
 """Two tips are not closer than this along the vessel."""
 
 
-def centerlines_of(surface: pv.PolyData, openings_mm: np.ndarray) -> list[pv.PolyData]:
-    """One set of lines per coronary tree, from the inlet to each other end. Ends: the openings, or the tips of a closed surface.
+def centerlines_of(surface: pv.PolyData, openings_mm: np.ndarray, wanted: int | np.ndarray | None = None) -> tuple[list[pv.PolyData], list[str]]:
+    """(one set of lines per coronary tree, from the inlet to each other end; which inlet was taken). Ends: the openings, or the tips of a closed surface.
 
-    The inlet is the widest end; in a closed surface with an aorta it is the aorta, and each artery that leaves it is a tree of its own. Raises
-    BadInput for a surface without branches or with loose parts.
+    The inlet is the widest end unless another is wanted (`cfd.lumen_inlet`); in a closed surface with an aorta it is the aorta, and each artery that leaves
+    it is a tree of its own. Raises BadInput for a surface without branches or with loose parts.
     """
     inside, origin, step = voxels(surface)
     depth = ndimage.distance_transform_edt(inside) * step
     if len(openings_mm) == 1:
         raise BadInput("the surface has one opening only; blood needs an inlet and at least one outlet: open or cut the other ends")
-    if len(openings_mm):
-        ends = [tuple(end) for end in _inside_of(openings_mm, inside, origin, step)]
-        root = _widest(ends, depth)
-    else:
-        root = tuple(int(i) for i in np.unravel_index(int(np.argmax(depth)), depth.shape))
-        ends = tips_of(inside, depth, root, step)
-        if depth.max() < AORTIC_RADIUS_MM and ends:  # no aorta: an artery begins at its widest tip, which may be near the deepest voxel
-            ends = [ends[0], *tips_of(inside, depth, ends[0], step)]
-            root = _widest(ends, depth)
+    ends = [tuple(end) for end in _inside_of(openings_mm, inside, origin, step)] if len(openings_mm) else _closed_ends(inside, depth, step)
+    if len(ends) < 2:
+        raise BadInput("the surface has neither openings nor tips; a vessel tree has an inlet and outlets")
+    number, said = chosen_inlet(wanted, openings_mm if len(openings_mm) else origin + step * np.array(ends), np.array([_widest(end, depth) for end in ends]))
+    root = ends[number]
     search = MCP_Geometric(np.where(inside, 1 / (depth + 1e-3) ** 2, np.inf), fully_connected=True, sampling=(step,) * 3)
     search.find_costs([root])
-    tips = [end for end in ends if end != root]
-    lines = [_line(search.traceback(tip), depth, origin, step) for tip in tips]
+    lines = [_line(search.traceback(tip), depth, origin, step) for tip in ends if tip != root]
     lines = [line for line in lines if _narrow_length_mm(*line) > SHORTEST_ARTERY_MM]
     if not lines:
         raise BadInput("the surface has neither openings nor tips; a vessel tree has an inlet and outlets")
-    return [_polydata(group) for group in _grouped(lines)]
+    return [_polydata(group) for group in _grouped(lines)], [said]
+
+
+def _closed_ends(inside, depth, step) -> list[tuple]:
+    """Voxels at the tips of a closed surface, and in its aorta, if it has one."""
+    deepest = tuple(int(i) for i in np.unravel_index(int(np.argmax(depth)), depth.shape))
+    ends = tips_of(inside, depth, deepest, step)
+    if depth.max() >= AORTIC_RADIUS_MM:
+        return [deepest, *ends]
+    return [ends[0], *tips_of(inside, depth, ends[0], step)] if ends else []  # an artery's widest tip may be near the deepest voxel
 
 
 def voxels(surface: pv.PolyData) -> tuple[np.ndarray, np.ndarray, float]:
@@ -72,8 +81,11 @@ def voxels(surface: pv.PolyData) -> tuple[np.ndarray, np.ndarray, float]:
     volume = np.bincount(parts.ravel())[1:] if count else np.zeros(0)
     if count == 0:
         raise BadInput("the surface encloses nothing that could hold blood; give the closed or open-ended wall of a vessel tree")
-    if (volume > 0.05 * volume.sum()).sum() > 1:
-        raise BadInput(f"the surface has {int((volume > 0.05 * volume.sum()).sum())} separate parts; give one file per coronary tree, or join them")
+    if (volume > LOOSE * volume.sum()).sum() > 1:
+        raise BadInput(
+            f"the surface has {int((volume > LOOSE * volume.sum()).sum())} separate parts; give one file per coronary tree, or join them "
+            f"(beyond an occlusion, or a place narrower than {step:.2g} mm, a branch is a part of its own: leave it out)"
+        )
     return parts == 1 + int(np.argmax(volume)), origin, step
 
 
@@ -93,15 +105,19 @@ def tips_of(inside, depth, root, step) -> list[tuple]:
 
 
 def _inside_of(points_mm, inside, origin, step):
-    """(K, 3) index of the inside voxel nearest to each point."""
-    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
-    index = np.clip(np.round((points_mm - origin) / step).astype(int), 0, np.array(inside.shape) - 1)
-    return nearest[:, index[:, 0], index[:, 1], index[:, 2]].T
+    """Index of the inside voxel nearest to each opening. BadInput where that is far: the opening is one of a loose part."""
+    distance, nearest = ndimage.distance_transform_edt(~inside, return_indices=True)
+    index = tuple(np.clip(np.round((points_mm - origin) / step).astype(int), 0, np.array(inside.shape) - 1).T)
+    far = step * distance[index] > LARGEST_GAP_MM
+    if far.any():
+        place = np.round(points_mm[far][0], 1).tolist()
+        raise BadInput(f"the opening at {place} mm is not connected with the rest of the surface: its branch is occluded or torn off; leave it out, or open it")
+    return nearest[(slice(None), *index)].T
 
 
-def _widest(ends, depth):
-    around = [depth[tuple(slice(max(0, i - 6), i + 7) for i in end)].max() for end in ends]
-    return ends[int(np.argmax(around))]
+def _widest(end, depth) -> float:
+    """Largest distance to the wall, mm, within six voxels of an end."""
+    return float(depth[tuple(slice(max(0, i - 6), i + 7) for i in end)].max())
 
 
 def _line(path, depth, origin, step):

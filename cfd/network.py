@@ -21,6 +21,7 @@ from cfd.profiles import Profile
 
 TOLERANCE = 1e-12
 MOST_STEPS = 200
+SIDE_STEP_M = 5e-3  # the flow through invisible side branches leaves in steps of this length
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Pieces:
     """The tree cut at its bifurcations, (P,) each, parents before children.
 
     branch; first, last: station range (inclusive) on the branch's profile; parent: piece or -1 at an ostium; outlet: branch whose end this is, or -1.
+    side_share: share of the tree's whole flow that leaves at the piece's end through branches too small to be seen.
     """
 
     branch: np.ndarray
@@ -35,6 +37,7 @@ class Pieces:
     last: np.ndarray
     parent: np.ndarray
     outlet: np.ndarray
+    side_share: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,8 @@ class Solution:
     outlet_flow_m3_s: np.ndarray
     inlet_flow_m3_s: np.ndarray
     """(B,): what enters at each ostium, 0 for a branch without one."""
+    side_flow_m3_s: np.ndarray | float = 0.0
+    """(B,): what leaves on the way through branches too small to be seen."""
 
 
 def cut_at_bifurcations(tree: CoronaryTree, profiles: Sequence[Profile]) -> Pieces:
@@ -53,13 +58,29 @@ def cut_at_bifurcations(tree: CoronaryTree, profiles: Sequence[Profile]) -> Piec
     rows, piece_ending = [], {}
     for index, branch in enumerate(tree):
         end = len(profiles[index].distance_m) - 1
-        cuts = sorted({_cut(profiles[index], tree.branches[child].parent_distance_mm) for child in tree.children(index)})
+        cuts = {_cut(profiles[index], tree.branches[child].parent_distance_mm) for child in tree.children(index)}
+        cuts = sorted(cuts | set(_side_cuts(profiles[index])))
         parent = -1 if branch.parent is None else piece_ending[branch.parent, _cut(profiles[branch.parent], branch.parent_distance_mm)]
         for first, last in zip([0, *cuts], [*cuts, end], strict=True):
             rows.append((index, first, last, parent, index if last == end else -1))
             parent = len(rows) - 1
             piece_ending[index, last] = parent
-    return Pieces(*np.array(rows, np.int64).T)
+    return Pieces(*np.array(rows, np.int64).T, _side_shares(rows, profiles))
+
+
+def _side_cuts(profile: Profile) -> range:
+    """Stations at which a vessel that loses flow on its way is cut, SIDE_STEP_M apart."""
+    step = max(1, round(SIDE_STEP_M / (profile.distance_m[1] - profile.distance_m[0])))
+    return range(step, len(profile.distance_m) - step, step) if len(profile.side_share) else range(0)
+
+
+def _side_shares(rows, profiles) -> np.ndarray:
+    """(P,) what leaves along each piece does so at its end; what leaves along the last piece of a branch, at its beginning, for its end is an outlet."""
+    shares = np.zeros(len(rows))
+    for k, (branch, first, last, parent, outlet) in enumerate(rows):
+        if len(profiles[branch].side_share):
+            shares[k if outlet < 0 else parent] += profiles[branch].side_share[last] - profiles[branch].side_share[first]
+    return shares
 
 
 def _cut(profile: Profile, position_mm: float) -> int:
@@ -75,7 +96,7 @@ def solve_network(tree: CoronaryTree, profiles: Sequence[Profile], resistance_pa
 def solve_pieces(pieces: Pieces, profiles: Sequence[Profile], resistance_pa_s_m3: np.ndarray, physiology: Physiology) -> Solution:
     """`solve_network` for a tree that is cut already (one cut serves many samples)."""
     along, laws, flow, start = _settled(pieces, profiles, resistance_pa_s_m3, physiology)
-    return _along_branches(pieces, profiles, along, (flow, start - laws.entry * flow * np.abs(flow)), physiology.density_kg_m3)
+    return _along_branches(pieces, profiles, along, (flow, start - laws.entry * flow * np.abs(flow)), physiology)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +125,10 @@ def _settled(pieces, profiles, resistance_pa_s_m3, physiology):
     which is solved again.
     """
     ends = np.where(pieces.outlet >= 0, resistance_pa_s_m3[pieces.outlet], 0.0)
+    aside = pieces.side_share / physiology.total_resistance_pa_s_m3  # conductance
     pressures = (physiology.aortic_pressure_pa, physiology.distal_pressure_pa)
     half_density = 0.5 * physiology.density_kg_m3
-    flow = _unhindered_flow(pieces.parent, ends, pressures[0] - pressures[1])
+    flow = _unhindered_flow(pieces.parent, (ends, aside), pressures[0] - pressures[1])
     area_in, area_out = _end_areas(pieces, profiles)
     entry = half_density * _entry_losses(pieces.parent, flow, area_in, area_out, losses.JUNCTION_LOSS)
     leaving = half_density / area_out**2 * (ends > 0)
@@ -114,7 +136,7 @@ def _settled(pieces, profiles, resistance_pa_s_m3, physiology):
         along = [branch_losses(profile, q, physiology) for profile, q in zip(profiles, _on_branches(pieces, profiles, flow), strict=True)]
         rows = list(zip(pieces.branch, pieces.first, pieces.last, strict=True))
         linear, quadratic = (np.array([along[b][kind][j] - along[b][kind][i] for b, i, j in rows]) for kind in (0, 1))
-        flow, start, steps = _solve(pieces.parent, linear, quadratic + entry + leaving, ends, flow, pressures)
+        flow, start, steps = _solve(pieces.parent, linear, quadratic + entry + leaving, (ends, aside), flow, pressures)
         if steps < 0:
             raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
     return along, PieceLaws(linear, quadratic, entry, leaving), flow, start
@@ -147,26 +169,28 @@ def _end_areas(pieces, profiles):
     return area_in, area_out
 
 
-def _along_branches(pieces, profiles, along, solved, density_kg_m3):
+def _along_branches(pieces, profiles, along, solved, physiology):
     flow = _on_branches(pieces, profiles, solved[0])
     pressure = [np.empty(len(one.distance_m)) for one in profiles]
-    outlet, inlet = np.zeros(len(profiles)), np.zeros(len(profiles))
+    outlet, inlet, aside = np.zeros(len(profiles)), np.zeros(len(profiles)), np.zeros(len(profiles))
     for k, (b, i, j) in enumerate(zip(pieces.branch, pieces.first, pieces.last, strict=True)):
         q, part = solved[0][k], slice(i, j + 1)
         linear, quadratic = (values[part] - values[i] for values in along[b])
         total = solved[1][k] - linear * q - quadratic * q * abs(q)
-        pressure[b][part] = total - losses.dynamic_pressure_pa(q, profiles[b].area_m2[part], density_kg_m3)
+        pressure[b][part] = total - losses.dynamic_pressure_pa(q, profiles[b].area_m2[part], physiology.density_kg_m3)
+        aside[b] += pieces.side_share[k] * (total[-1] - physiology.distal_pressure_pa) / physiology.total_resistance_pa_s_m3
         if pieces.outlet[k] >= 0:
             outlet[b] = q
         if pieces.parent[k] < 0:
             inlet[b] = q
-    return Solution(flow, pressure, outlet, inlet)
+    return Solution(flow, pressure, outlet, inlet, aside)
 
 
 @njit(cache=True)
-def _unhindered_flow(parent, resistance, drop_pa):
+def _unhindered_flow(parent, ends, drop_pa):
     """(P,) flow of each piece if the epicardial arteries had no resistance."""
-    flow = np.zeros(len(parent))
+    resistance, aside = ends
+    flow = drop_pa * aside
     for k in range(len(parent) - 1, -1, -1):
         if resistance[k] > 0:
             flow[k] += drop_pa / resistance[k]
@@ -189,16 +213,17 @@ def _entry_losses(parent, flow, area_in, area_out, junction_loss):
 
 
 @njit(cache=True)
-def _solve(parent, linear, quadratic, resistance, flow, pressures_pa):
+def _solve(parent, linear, quadratic, ends, flow, pressures_pa):
     """(flow, total pressure at the start, steps or -1) per piece.
 
-    quadratic: all losses with Q|Q|, the exit's dynamic pressure included. resistance: > 0 at outlets, 0 elsewhere. flow: first guess.
-    pressures_pa: aortic, distal.
+    quadratic: all losses with Q|Q|, the exit's dynamic pressure included. ends: resistance, > 0 at outlets and 0 elsewhere, and the conductance of the side
+    branches at the end of each piece. flow: first guess. pressures_pa: aortic, distal.
     """
+    resistance, aside = ends
     count, flow = len(parent), flow.copy()
     start, level, slope = np.empty(count), np.empty(count), np.empty(count)
     for step in range(MOST_STEPS):
-        conductance, weighted = np.zeros(count), np.zeros(count)
+        conductance, weighted = aside.copy(), aside * pressures_pa[1]
         for k in range(count - 1, -1, -1):  # total pressure at the start of a piece = level + slope Q
             if resistance[k] > 0:
                 level[k], slope[k] = pressures_pa[1], resistance[k]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import brentq
 
+from ccta.errors import BadSettings
 from ccta.units import mmhg_to_pa
 from cfd.network import Pieces, cut_at_bifurcations, piece_laws
 from cfd.profiles import Profile
@@ -31,9 +32,11 @@ RESISTANCE, QUADRATIC, COMPLIANCE, PRESSURE = 1e-5, 1e-11, 1e5, 10.0  # SI to cg
 def network_document(problem: FlowModel, cuff_mmhg: tuple[float, float] | None) -> dict:
     """svZeroDSolver's input as a dictionary. cuff_mmhg: systolic, diastolic; None: steady at the mean pressure, with the reduced model's flows."""
     tree, profiles = problem.tree, problem.profiles
+    if len(profiles[0].side_share):
+        raise BadSettings("flow.side_branches works with the steady models; set it to false for a 0-D network or the pulsatile model")
     pieces = cut_at_bifurcations(tree, profiles)
     names = [f"branch{b}_seg{np.count_nonzero(pieces.branch[:k] == b)}" for k, b in enumerate(pieces.branch)]
-    left = [tree.branches[_root(tree, index)].name != "RCA" for index in range(len(tree))]
+    left = [root_name(tree, index) != "RCA" for index in range(len(tree))]
     values = _vessel_values(problem, pieces)
     vessels = [_vessel(k, names[k], pieces, values[k]) for k in range(len(names))]
     joints = {int(p): np.flatnonzero(pieces.parent == p).tolist() for p in np.unique(pieces.parent[pieces.parent >= 0])}
@@ -56,10 +59,11 @@ def _description(tree, problem, cuff_mmhg):
     return {"units": "cgs", "branches": names, "assumptions": [*problem.physiology.assumptions, curves]}
 
 
-def _root(tree, index):
+def root_name(tree, index: int) -> str:
+    """Name of the branch at whose ostium the blood of a branch enters."""
     while tree.branches[index].parent is not None:
         index = tree.branches[index].parent
-    return index
+    return tree.branches[index].name
 
 
 def _vessel_values(problem, pieces: Pieces):
@@ -114,20 +118,37 @@ def _inlets(problem, pieces: Pieces, cuff_mmhg):
 
 def _outlets(problem, left: Sequence[bool], cuff_mmhg):
     venous = problem.physiology.distal_pressure_pa
-    area = np.array([profile.healthy_m[-1] ** 2 for profile in problem.profiles])
+    compliance, parts = outlet_compliance_m3_pa(problem) * COMPLIANCE, resistance_parts(problem.resistance_pa_s_m3) * RESISTANCE
     conditions = []
     for index, resistance in enumerate(problem.resistance_pa_s_m3 * RESISTANCE):
         if cuff_mmhg is None:
             conditions.append(_condition(f"OUT{index}", "RESISTANCE", R=float(resistance), Pd=PRESSURE * venous))
             continue
-        same = area[np.array(left) == left[index]]
-        compliance = COMPLIANCE * COMPLIANCE_M3_PA[left[index]] * float(area[index] / same.sum())
-        times, ventricle = ventricular_pressure_pa(cuff_mmhg[0])
-        parts = {"Ra1": SMALL * resistance, "Ra2": MICRO * resistance, "Rv1": VENOUS * resistance, "P_v": PRESSURE * venous}
-        parts |= {"Ca": ARTERIAL * compliance, "Cc": MUSCLE * compliance}
-        muscle = (PRESSURE * MUSCLE_OVER_VENTRICLE[left[index]] * ventricle).tolist()
-        conditions.append(_condition(f"OUT{index}", "CORONARY", **{key: float(value) for key, value in parts.items()}, Pim=muscle, t=times.tolist()))
+        times, muscle = ventricular_share_pa(cuff_mmhg[0], left[index])
+        values = dict(zip(("Ra1", "Ra2", "Rv1"), parts[:, index], strict=True)) | {"P_v": PRESSURE * venous}
+        values |= dict(zip(("Ca", "Cc"), compliance[:, index], strict=True))
+        series = {"Pim": (PRESSURE * muscle).tolist(), "t": times.tolist()}
+        conditions.append(_condition(f"OUT{index}", "CORONARY", **{key: float(value) for key, value in values.items()}, **series))
     return conditions
+
+
+def resistance_parts(resistance_pa_s_m3: np.ndarray) -> np.ndarray:
+    """(3, B) arterial, micro and venous part of outlets' resistances (B,)."""
+    return np.outer((SMALL, MICRO, VENOUS), resistance_pa_s_m3)
+
+
+def outlet_compliance_m3_pa(problem: FlowModel) -> np.ndarray:
+    """(2, B) arterial and intramyocardial compliance behind each branch's end, by its healthy area among those of its coronary artery."""
+    left = np.array([root_name(problem.tree, index) != "RCA" for index in range(len(problem.tree))])
+    area = np.array([profile.healthy_m[-1] ** 2 for profile in problem.profiles])
+    total = np.array([COMPLIANCE_M3_PA[bool(side)] / area[left == side].sum() for side in left])
+    return np.outer((ARTERIAL, MUSCLE), area * total)
+
+
+def ventricular_share_pa(systolic_mmhg: float, left: bool) -> tuple[np.ndarray, np.ndarray]:
+    """((N,) s, (N,) Pa) intramyocardial pressure over one cycle behind outlets of the left or of the right coronary artery."""
+    times, ventricle = ventricular_pressure_pa(systolic_mmhg)
+    return times, MUSCLE_OVER_VENTRICLE[left] * ventricle
 
 
 def _condition(name, kind, **values):

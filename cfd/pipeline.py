@@ -13,8 +13,10 @@ from ccta.settings import FlowSettings
 from ccta.units import m_to_mm
 from cfd.ffr import Reading, ffr_findings, plan_readings
 from cfd.lumen import Lumen, lumens_from_case, lumens_from_surface
+from cfd.lumen_inlet import AUTO
 from cfd.network import Solution, solve_network
-from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares
+from cfd.network_export import PERIOD_S
+from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares, with_side_branches
 from cfd.physiology import DEFAULT_CUFF_MMHG, Physiology, hyperaemic_physiology
 from cfd.profiles import branch_profiles
 from cfd.pullback import FlowModel, pullback_file
@@ -55,7 +57,7 @@ def silent(message: str, share: float | None = None) -> None:
 
 
 def solve_flow(anatomy: Anatomy, settings: FlowSettings | None = None, model: str = "rom", progress: Progress = silent) -> FlowResult:
-    """FFR on a patient's coronary tree by one of the models ("rom", "3d", "pulsatile").
+    """FFR on a patient's coronary tree by one of the models ("rom", "3d", "pulsatile", "3d-pulsatile").
 
     Refusal where the tree has no branches; BadInput where the 3-D model has no surface; SolverFailed where a mesh or a solution could not be had.
     """
@@ -67,22 +69,30 @@ def solve_problem(problem: FlowModel, anatomy: Anatomy, settings: FlowSettings, 
     """`solve_flow` with outlets and boundary data that are known already."""
     progress("reduced model", 0.0)
     reduced = solve_network(problem.tree, problem.profiles, problem.resistance_pa_s_m3, problem.physiology)
-    pullback = pullback_file(problem, reduced, "rom", [STEADY])
+    pullback = pullback_file(problem, reduced, "rom", [steady_note(problem, reduced)])
     readings = plan_readings(anatomy.tree, pullback, anatomy.stenoses)
     progress("uncertainty", 0.02)
     intervals = ffr_intervals(problem, [one for one in (*readings[0].values(), *readings[1]) if isinstance(one, Reading)], settings)
     flows = ()
-    if model == "3d":
-        pullback, flows = _in_three_d(anatomy, problem, reduced, settings, progress)
+    if model in ("3d", "3d-pulsatile"):
+        pullback, flows = _in_three_d(anatomy, problem, reduced, replace(settings, model=model), progress)
     elif model == "pulsatile":
         solution, said = solve_pulsatile(problem, reduced, (settings.systolic_mmhg, settings.diastolic_mmhg) if settings.systolic_mmhg else DEFAULT_CUFF_MMHG)
         pullback = pullback_file(problem, solution, "pulsatile", said)
     elif model != "rom":
-        raise BadSettings(f'the flow model is "rom", "3d" or "pulsatile", got {model!r}')
+        raise BadSettings(f'the flow model is "rom", "3d", "pulsatile" or "3d-pulsatile", got {model!r}')
     return FlowResult(pullback, ffr_findings(pullback, anatomy.stenoses, readings, intervals, problem.physiology), problem, reduced, flows)
 
 
-STEADY = "Steady mean flow in rigid vessels; side branches too small to be seen on CT carry no flow."
+def steady_note(problem: FlowModel, solution: Solution) -> str:
+    """What both steady models assume."""
+    lost = np.sum(solution.side_flow_m3_s)
+    if not len(problem.profiles[0].side_share):
+        return "Steady mean flow in rigid vessels; side branches too small to be seen on CT carry no flow."
+    return (
+        f"Steady mean flow in rigid vessels; {100 * lost / solution.inlet_flow_m3_s.sum():.0f} % of the flow leaves along the vessels through side branches "
+        "too small to be seen on CT, as much as the healthy taper between the visible ones says."
+    )
 
 
 def _in_three_d(anatomy, problem, reduced, settings, progress):
@@ -93,8 +103,12 @@ def _in_three_d(anatomy, problem, reduced, settings, progress):
     lumens = anatomy.lumens or lumens_from_case(anatomy.surface, anatomy.tree)
     part = lambda text, share=None: progress(text, None if share is None else 0.05 + 0.9 * share)  # noqa: E731
     flows = solve_trees(problem, lumens, reduced, settings, part)
-    solution = along_branches(problem, flows)
-    return pullback_file(problem, solution, "3d", [STEADY, *three_d_notes(problem, solution, reduced, flows)]), flows
+    solution = along_branches(problem, flows, reduced)
+    first = steady_note(problem, solution) if settings.model == "3d" else f"Mean over the heart's cycle at {60 / PERIOD_S:.0f} beats/min, {PULSATILE}"
+    return pullback_file(problem, solution, settings.model, [first, *three_d_notes(problem, solution, reduced, flows)]), flows
+
+
+PULSATILE = "rigid walls, idealised aortic and ventricular pressures, coronary outlets; side branches too small to be seen on CT carry no flow."
 
 
 def three_d_notes(problem: FlowModel, solution: Solution, reduced: Solution, flows: Sequence) -> list[str]:
@@ -121,22 +135,28 @@ def flow_problem(anatomy: Anatomy, settings: FlowSettings) -> FlowModel:
         raise BadInput("a branch of the tree ends in a fork, which would make it an outlet; join it with its widest child (`CoronaryTree.continued`)")
     physiology: Physiology = hyperaemic_physiology(anatomy.lv_mass_g, anatomy.patient.sex, settings)
     profiles = branch_profiles(anatomy.tree, anatomy.sections, anatomy.stenoses, settings.lumen_sd_mm)
+    if settings.side_branches:
+        profiles = with_side_branches(anatomy.tree, profiles, settings.outlet_exponent)
     shares = outlet_shares(anatomy.tree, profiles, settings.outlet_exponent)
     return FlowModel(anatomy.tree, profiles, outlet_resistances_pa_s_m3(physiology.total_resistance_pa_s_m3, shares), physiology)
 
 
-def solve_surface(surface: Path, centerlines: Sequence[Path], out: Path, settings: FlowSettings | None = None, progress: Progress = silent) -> PullbackFile:
+def solve_surface(
+    surface: Path, centerlines: Sequence[Path], out: Path, settings: FlowSettings | None = None, progress: Progress = silent, inlet: str = AUTO
+) -> PullbackFile:
     """Flow on any lumen surface with its VMTK centerlines, by the model of the settings; files as in `write_flow_files`.
 
-    The lumen area comes from cutting the surface, the healthy calibre that drives the outlets from a robust taper of it. BadInput for unusable files.
+    The lumen area comes from cutting the surface, the healthy calibre that drives the outlets from a robust taper of it. inlet: as in
+    `lumens_from_surface`. BadInput for unusable files.
     """
     from cfd.flow_files import write_flow_files  # loads gmsh and DOLFINx
 
     settings = settings or FlowSettings()
     progress("lumen and centerlines", 0.0)
-    anatomy = anatomy_of_lumens(lumens_from_surface(Path(surface), [Path(one) for one in centerlines]))
+    lumens = lumens_from_surface(Path(surface), [Path(one) for one in centerlines], inlet)
+    anatomy = anatomy_of_lumens(lumens)
     result = solve_flow(anatomy, settings, settings.model, progress)
-    noted = result.pullback.model_copy(update={"notes": [*result.problem.physiology.assumptions, *result.pullback.notes]})
+    noted = result.pullback.model_copy(update={"notes": [*lumens[0].notes, *result.problem.physiology.assumptions, *result.pullback.notes]})
     write_flow_files(Path(out), anatomy.surface, noted, result.flows)
     return noted
 

@@ -1,7 +1,7 @@
 """What the flow models know of each branch: lumen area and healthy calibre along it. SI; stations are equally spaced from the branch's origin."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import nnls
@@ -22,6 +22,7 @@ class Profile:
     curvature_1_m of the centerline, smoothed over about a diameter, because flow needs that far to answer to a bend.
 
     start_m: where the branch has left its parent's lumen (0 at an ostium).
+    side_share: (N,) share of the tree's whole flow that has left up to each station through branches too small to be seen; empty: none does.
     """
 
     distance_m: np.ndarray
@@ -30,6 +31,7 @@ class Profile:
     healthy_m: np.ndarray
     curvature_1_m: np.ndarray
     start_m: float = 0.0
+    side_share: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def at(self, values: np.ndarray, distance_m: float) -> float:
         """Linear interpolation of one of the arrays at a distance, clamped to the branch."""

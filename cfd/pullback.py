@@ -37,7 +37,7 @@ def pullback_file(problem: FlowModel, solution: Solution, model: str, notes: Seq
         inlets=[_port(problem, solution, index, names[index], end=0) for index in inlets],
         outlets=[_port(problem, solution, index, names[index], end=-1) for index in range(len(problem.tree))],
         branches=branches,
-        mass_error=float(abs(entering - solution.outlet_flow_m3_s.sum()) / entering),
+        mass_error=float(abs(entering - solution.outlet_flow_m3_s.sum() - np.sum(solution.side_flow_m3_s)) / entering),
         notes=list(notes),
     )
 

@@ -52,13 +52,22 @@ def solve_steady(
     progress: Callable[[str, float], None] | None = None,
 ) -> FlowSolution:  # fmt: skip
     """The steady flow. progress is told (sentence, share done). SolverFailed where none is found or an outlet has no resistance."""
+    system, history, criterion = steady_system(mesh, boundary, fluid, axis, settings, progress)
+    return _solution(system, mesh, boundary, history, criterion)
+
+
+def steady_system(
+    mesh: FlowMesh, boundary: FlowBoundary, fluid: Fluid, axis: AxisFlow, settings: SteadySettings | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[SteadySystem, tuple[float, ...], str]:  # fmt: skip
+    """(the system in its steady state, residual per step, why it stopped), for what goes on from there."""
     settings = settings or SteadySettings()
     with threadpool_limits(1, user_api="blas"):  # many small products: BLAS threads only get in each other's way
         system = SteadySystem(flow_space(mesh, settings.degree), mesh, axis, boundary, fluid)
         system.tune(settings.streamline, settings.grad_div, settings.backflow, settings.parts or get_num_threads())
         march = _March(system, settings, progress or (lambda text, share: None))
         criterion = march.through_viscosities()
-    return _solution(system, mesh, boundary, tuple(march.history), criterion)
+    return system, tuple(march.history), criterion
 
 
 class _March:

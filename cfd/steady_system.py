@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.linalg import lu_factor, lu_solve
 
 from cfd.block_matrix import factorised, gmres, product, to_scipy
-from cfd.coarse_space import axial_shape, coarse_modes, first_guess, inlet_profile
+from cfd.coarse_space import axial_shape, coarse_modes, first_guess, inlet_profile, through_wall
 from cfd.element_kernels import assemble, time_scales
 from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow, FlowBoundary, Fluid, ports_of
 from cfd.flow_space import FlowSpace
@@ -24,6 +24,7 @@ class SteadySystem:
     def __init__(self, space: FlowSpace, mesh: FlowMesh, axis: AxisFlow, boundary: FlowBoundary, fluid: Fluid):
         self.space = space
         self.tune()
+        self.rate, self.past = 0.0, np.zeros((0, 3))  # a steady flow
         self.pressure_pa = fluid.density_kg_m3 * SPEED_M_S**2
         self.nu = fluid.viscosity_pa_s / (self.pressure_pa * LENGTH_M / SPEED_M_S)
         self.inlet, self.outlets = ports_of(mesh, boundary)
@@ -38,6 +39,10 @@ class SteadySystem:
         self.state = first_guess(shape, nearest, axis, self.pressure_pa)
         self.flow = float(axis.flow_m3_s.max() / (SPEED_M_S * LENGTH_M**2))
         self.state[:, :3] += self.flow * self.profile
+        self.lost = 0.0
+        if boundary.wall_flow is not None:
+            self.state[:, :3] += through_wall(space, *boundary.wall_flow)
+            self.lost = float(np.sum(space.normals["wall"] * self.state[:, :3]))
         self.data = np.zeros((len(space.pattern.column), 4, 4), np.float32)
         self.tau, self.tau_c = np.zeros(len(space.cells)), np.zeros(len(space.cells))
         self.row_fixed, self.column_fixed = space.fixed[space.pattern.row], space.fixed[space.pattern.column]
@@ -59,7 +64,7 @@ class SteadySystem:
 
     def mass_error(self) -> float:
         """|inflow - outflow| / inflow of the present state."""
-        return float(abs(self.flow - self.outflow(self.state).sum()) / max(abs(self.flow), 1e-30))
+        return float(abs(self.flow - self.lost - self.outflow(self.state).sum()) / max(abs(self.flow), 1e-30))
 
     def residual(self, state: np.ndarray, wanted: bool = True) -> np.ndarray:
         """(4 N + 1,) at a state (N, 4); sets the Jacobian's blocks too if `wanted`. The time scales are those of this state."""
@@ -69,7 +74,7 @@ class SteadySystem:
         full = np.zeros_like(state)
         if wanted:
             self.data[:] = 0.0
-        assemble(s.for_kernels, state, (self.tau, self.tau_c, self.nu), s.basis, (self.data, full), wanted)
+        assemble(s.for_kernels, state, (self.tau, self.tau_c, self.nu, self.rate, self.past), s.basis, (self.data, full), wanted)
         for nodes, b, pressure in zip(self.port_nodes, self.normals, self.outlet_pressure(state), strict=True):
             incoming = -self.backflow * np.minimum(np.einsum("ij,ij->i", state[nodes, :3], b), 0.0)
             full[nodes, :3] += pressure * b + incoming[:, None] * state[nodes, :3]

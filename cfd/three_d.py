@@ -14,6 +14,7 @@ from cfd.flow_problem import AxisFlow, FlowBoundary, FlowSolution
 from cfd.lumen import Lumen
 from cfd.mesh import FlowMesh, MeshSettings, build_mesh
 from cfd.network import Solution
+from cfd.physiology import DEFAULT_CUFF_MMHG
 from cfd.pullback import FlowModel
 from cfd.steady import solve_steady
 
@@ -46,14 +47,22 @@ def _solve_tree(problem, lumen, reduced, settings, progress):
     mesh_settings = MeshSettings(elements_per_diameter=settings.elements_per_diameter)
     mesh = build_mesh(lumen, mesh_settings, progress=lambda text: progress(f"mesh, {text}", 0.0))
     resistance = {port.name: float(problem.resistance_pa_s_m3[lumen.branch_index[port.branch]]) for port in lumen.outlets}
-    boundary = FlowBoundary(_inlet_pressure_pa(problem, reduced, lumen), problem.physiology.distal_pressure_pa, resistance)
+    boundary = FlowBoundary(_inlet_pressure_pa(problem, reduced, lumen), problem.physiology.distal_pressure_pa, resistance, wall_flow(problem, reduced, lumen))
     tell = lambda text, share: progress(text, 0.1 + 0.9 * share)  # noqa: E731
     if settings.solver not in ("everyday", "reference"):
         raise BadSettings(f'flow.solver is "everyday" or "reference", got {settings.solver!r}')
-    if settings.solver == "reference":
+    if settings.solver == "reference" and settings.model != "3d-pulsatile":
         from cfd import navier_stokes  # DOLFINx loads, and compiles, only when it is wanted
 
+        if boundary.wall_flow is not None:
+            raise BadSettings('flow.side_branches needs flow.solver = "everyday"; the reference solver has solid walls')
+
         return TreeFlow(lumen, navier_stokes.solve_steady(mesh, boundary, problem.physiology, progress=tell))
+    if settings.model == "3d-pulsatile":
+        from cfd.pulsatile_3d import solve_pulsatile_tree
+
+        cuff = (settings.systolic_mmhg, settings.diastolic_mmhg) if settings.systolic_mmhg else DEFAULT_CUFF_MMHG
+        return TreeFlow(lumen, solve_pulsatile_tree(problem, (lumen, mesh), boundary, axis_flow(problem, reduced, lumen), cuff, tell))
     return TreeFlow(lumen, solve_steady(mesh, boundary, problem.physiology, axis_flow(problem, reduced, lumen), progress=tell))
 
 
@@ -74,6 +83,23 @@ def axis_flow(problem: FlowModel, reduced: Solution, lumen: Lumen) -> AxisFlow:
     return AxisFlow(*(np.concatenate(values) for values in zip(*rows, strict=True)))
 
 
+def wall_flow(problem: FlowModel, reduced: Solution, lumen: Lumen) -> tuple[np.ndarray, np.ndarray] | None:
+    """((K, 3) places mm, (K,) m3/s) that leaves through branches too small to be seen, as much as in the reduced model; None where nothing does."""
+    places, flows = [], []
+    for index in lumen.branch_index:
+        profile = problem.profiles[index]
+        if not len(profile.side_share):
+            return None
+        places.append(problem.tree.branches[index].point_at(m_to_mm(profile.distance_m)))
+        flows.append(reduced.side_flow_m3_s[index] * np.diff(_side_part(profile), prepend=0.0))
+    return np.vstack(places), np.concatenate(flows)
+
+
+def _side_part(profile) -> np.ndarray:
+    """(N,) part of what a branch loses on its way that has left up to each station."""
+    return profile.side_share / profile.side_share[-1] if profile.side_share[-1] > 0 else np.linspace(0.0, 1.0, len(profile.side_share))
+
+
 def _inlet_pressure_pa(problem, reduced, lumen):
     """Mean static pressure at the inlet plane: aortic less what the blood's acceleration out of the aorta takes, by the reduced model."""
     inlet = next(port for port in lumen.ports if port.kind == "inlet")
@@ -81,8 +107,8 @@ def _inlet_pressure_pa(problem, reduced, lumen):
     return float(np.interp(mm_to_m(inlet.distance_mm), problem.profiles[index].distance_m, reduced.pressure_pa[index]))
 
 
-def along_branches(problem: FlowModel, flows: Sequence[TreeFlow]) -> Solution:
-    """Flow and mean static pressure of the 3-D solutions on the stations of the branches' profiles."""
+def along_branches(problem: FlowModel, flows: Sequence[TreeFlow], reduced: Solution) -> Solution:
+    """Flow and mean static pressure of the 3-D solutions on the stations of the branches' profiles. reduced: has what leaves on the way."""
     count = len(problem.tree)
     flow, pressure = [np.empty(0)] * count, [np.empty(0)] * count
     outlet, inlet = np.zeros(count), np.zeros(count)
@@ -92,17 +118,20 @@ def along_branches(problem: FlowModel, flows: Sequence[TreeFlow]) -> Solution:
             target[one.branches[port.branch]] = one.solution.port_flow_m3_s[port.name]
         for index, values in zip(one.branches, _station_pressure_pa(problem, one), strict=True):
             pressure[index] = values
+    aside = np.zeros(count) + reduced.side_flow_m3_s
     for index in range(count):
-        flow[index] = _flow_along(problem, outlet, index)
-    return Solution(flow, pressure, outlet, inlet)
+        flow[index] = _flow_along(problem, (outlet, aside), index)
+    return Solution(flow, pressure, outlet, inlet, aside)
 
 
-def _flow_along(problem, outlet, index):
-    """Each station carries the flow of all outlets beyond it."""
-    s = problem.profiles[index].distance_m
-    flow = np.full(len(s), outlet[index])
+def _flow_along(problem, leaving, index):
+    """Each station carries the flow of all outlets beyond it, and of the side branches too small to be seen."""
+    (outlet, aside), profile = leaving, problem.profiles[index]
+    flow = np.full(len(profile.distance_m), outlet[index])
+    if len(profile.side_share):
+        flow += aside[index] * (1 - _side_part(profile))
     for child in problem.tree.children(index):
-        flow[s <= mm_to_m(problem.tree.branches[child].parent_distance_mm)] += _flow_along(problem, outlet, child)[0]
+        flow[profile.distance_m <= mm_to_m(problem.tree.branches[child].parent_distance_mm)] += _flow_along(problem, leaving, child)[0]
     return flow
 
 

@@ -76,7 +76,7 @@ def test_modules_and_functions_stay_small(path):
             assert body <= 40, f"{name_of(path)}: {node.name} has {body} body lines"
             count = len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs)
             count -= node.args.args[:1] != [] and node.args.args[0].arg in ("self", "cls")
-            limit = 8 if name_of(path).startswith("ccta/cli/") else 6  # there each parameter is an option of a command
+            limit = 9 if name_of(path).startswith("ccta/cli/") else 6  # there each parameter is an option of a command
             assert count <= limit, f"{name_of(path)}: {node.name} has {count} parameters"
 
 

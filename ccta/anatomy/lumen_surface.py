@@ -25,6 +25,8 @@ EXTENSION_MM = 1.0
 BLEND_MM = 0.25
 """Width of the smooth minimum: rounds the crotch of a bifurcation by a fraction of a voxel and leaves the rest alone."""
 FAR_MM = 9.0
+CLEARANCE = 0.01
+"""Of the spacing: how near the surface may come to a grid point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +188,12 @@ def _paint(nearest, value, first, h, pieces, tube):
 
 
 def _block_surface(values, first, h):
-    """Points (mm) and outward triangles of values = 0 on one block."""
+    """Points (mm) and outward triangles of values = 0 on one block.
+
+    A surface that runs through a grid point would get several points there, which joining makes one, and edges with more than two triangles: values are kept
+    off 0 by CLEARANCE of the spacing.
+    """
+    values = np.where(np.abs(values) < CLEARANCE * h, np.copysign(CLEARANCE * h, values), values)
     image = vtkImageData()
     image.SetDimensions(*values.shape)
     image.GetPointData().SetScalars(numpy_to_vtk(-values.ravel(order="F"), deep=True))

@@ -22,16 +22,17 @@ from ccta.settings import load_settings
 
 
 class Model(StrEnum):
-    """Flow models: reduced order, steady 3-D, or pulsatile 0-D."""
+    """Flow models: reduced order, steady 3-D, pulsatile 0-D, or pulsatile 3-D."""
 
     rom = "rom"
     three_d = "3d"
     pulsatile = "pulsatile"
+    three_d_pulsatile = "3d-pulsatile"
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this module."""
-    examples = ("case/ --model rom", "case/ --stent mLAD", "--surface tree.stl out/", "--network net.json out.json", "case/ --write-network net.json")
+    examples = ("case/ --model rom", "case/ --stent mLAD", "--surface tree.stl --inlet 2 out/", "--network net.json out.json", "case/ --write-network net.json")
     app.command(epilog="Examples: " + " | ".join(f"ccta flow {example}" for example in examples))(flow)
 
 
@@ -40,6 +41,7 @@ def flow(
     model: Annotated[Model | None, typer.Option(help="3d unless case.toml says otherwise.")] = None,
     surface: Annotated[Path | None, typer.Option(help="A lumen surface: STL, VTP, PLY or OBJ, open or closed.")] = None,
     centerlines: Annotated[list[Path] | None, typer.Option(help="VMTK centerlines (VTP) of that surface; repeat for several trees.")] = None,
+    inlet: Annotated[str, typer.Option(metavar="auto|X,Y,Z|N", help="Where blood enters that surface: a point, or an end by its number.")] = "auto",
     network: Annotated[Path | None, typer.Option(help="A 0-D network in svZeroDSolver's JSON format, steady or pulsatile; OUT as JSON or CSV.")] = None,
     write_network: Annotated[Path | None, typer.Option(help="Only write the case's tree as such a network, with pulsatile aorta and outlets.")] = None,
     stent: Annotated[list[str] | None, typer.Option(metavar="SEGMENT[:FROM-TO][:MM]", help="FFR with this stent, say mLAD:38-52:3.0; repeatable.")] = None,
@@ -48,12 +50,14 @@ def flow(
     """Blood flow and FFR on a case, a surface, or a network; with --stent before and after it, by the reduced model unless --model 3d is given."""
     if sum(one is not None for one in (surface, network, write_network, stent)) > 1:
         raise BadInput("give only one of --surface, --network, --write-network and --stent")
+    if surface is None and (inlet != "auto" or centerlines):
+        raise BadInput("--inlet and --centerlines belong to --surface; in a case the arteries begin at their ostia")
     if write_network is not None:
         _write_network(target, write_network, as_json)
     elif network is not None:
         _flow_network(network, target, as_json)
     elif surface is not None:
-        _flow_surface(surface, centerlines or [], target, model, as_json)
+        _flow_surface((surface, centerlines or [], inlet), target, model, as_json)
     elif stent:
         tell_plan(target, stent, _settings(target, model).flow, model is Model.three_d, as_json)
     else:
@@ -72,11 +76,12 @@ def _flow_case(root: Path, model: Model | None, as_json: bool) -> None:
     tell_stale(case, settings)
 
 
-def _flow_surface(surface: Path, centerlines: list[Path], out: Path, model: Model | None, as_json: bool) -> None:
+def _flow_surface(given: tuple[Path, list[Path], str], out: Path, model: Model | None, as_json: bool) -> None:
     from cfd.pipeline import solve_surface
 
     with reporting() as start:
-        result = solve_surface(surface, centerlines, out, _settings(out, model).flow, start("flow"))
+        surface, centerlines, inlet = given
+        result = solve_surface(surface, centerlines, out, _settings(out, model).flow, start("flow"), inlet)
     rows = [[b.name, f"{b.distance_mm[-1]:.0f}", f"{b.diameter_mm[0]:.1f}", f"{b.ffr[-1]:.3f}", f"{b.flow_ml_min[0]:.0f}"] for b in result.branches]
     print_table(f"{result.model} flow, aortic pressure {result.pa_mmhg:.0f} mmHg", ["branch", "mm", "diameter mm", "FFR at its end", "mL/min"], rows)
     for note in result.notes:

@@ -16,6 +16,7 @@ FEATURES = {"PR": "positive remodelling", "LAP": "low attenuation", "SC": "spott
 FLOW_MODEL = {
     "rom": "reduced-order model of the whole tree (steady)",
     "3d": "3-D Navier-Stokes equations on the whole tree (steady, finite elements)",
+    "3d-pulsatile": "3-D Navier-Stokes equations on the whole tree over the heart's cycle (rigid walls, coronary outlets; mean of the cycle)",
     "pulsatile": "reduced-order model over the heart cycle (pulsatile)",
 }
 QUALITY_SCALE = "Segment quality: 1 non-diagnostic, 2 poor, 3 adequate, 4 good, 5 excellent."

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from ccta.anatomy.lumen_surface import is_closed, lumen_surface, ports
+from ccta.anatomy.lumen_surface import _block_surface, _joined, is_closed, lumen_surface, ports
 from ccta.anatomy.reformat import frames_along
 from ccta.model import Branch, CoronaryTree, CrossSections, Surface
 from tests.ccta.tubes import Tube, arc_points, true_sections
@@ -90,3 +91,12 @@ def test_an_open_surface_is_not_closed():
     assert is_closed(Surface(points, faces))
     assert not is_closed(Surface(points, faces[:3]))
     assert not is_closed(Surface(points, np.vstack([faces[:3], faces[3][::-1][None]])))
+
+
+def test_a_surface_through_points_of_the_grid_is_closed():
+    """Where the distance is all but 0 at grid points, several points of the surface lie in one place; joined, they must not make edges of four triangles."""
+    rng, h = np.random.default_rng(2), 0.2
+    values = ndimage.gaussian_filter(rng.normal(size=(20, 20, 20)), 1.5) / 4
+    values[rng.random(values.shape) < 0.05] = 2e-5 * h
+    values[[0, -1]] = values[:, [0, -1]] = values[:, :, [0, -1]] = 1.0
+    assert is_closed(Surface(*_joined(*_block_surface(values, np.zeros(3), h), h)))

@@ -7,7 +7,7 @@ import pyvista as pv
 from scipy.spatial import cKDTree
 
 from ccta.model import Branch, CoronaryTree, Surface
-from cfd.mesh import FlowMesh
+from cfd.verification import box
 
 
 def closed_tube(radius_mm=1.5, length_mm=20.0, step_mm=0.15) -> tuple[Surface, CoronaryTree]:
@@ -53,13 +53,13 @@ def closed_y(radius_mm=1.5, child_radius_mm=1.1, step_mm=0.2) -> tuple[Surface, 
     tree = CoronaryTree((Branch(trunk, np.full(41, radius_mm)), Branch(side, np.full(31, child_radius_mm), parent=0, parent_distance_mm=9.0)))
     low, high = np.array([-3.0, -3.0, -3.0]), np.array([12.0, 3.0, 24.0])
     grid = pv.ImageData(dimensions=(np.ceil((high - low) / step_mm) + 1).astype(int), spacing=(step_mm,) * 3, origin=low)
-    away = np.min([_capsule(np.asarray(grid.points), trunk, radius_mm), _capsule(np.asarray(grid.points), side, child_radius_mm)], axis=0)
+    away = np.min([capsule(np.asarray(grid.points), trunk, radius_mm), capsule(np.asarray(grid.points), side, child_radius_mm)], axis=0)
     surface = grid.contour([0.0], scalars=away).triangulate().clean()
     triangles = surface.faces.reshape(-1, 4)[:, 1:]
     return Surface(np.asarray(surface.points, float), triangles), tree
 
 
-def _capsule(points, line, radius):
+def capsule(points, line, radius):
     """Signed distance to a capsule whose axis reaches 1 mm beyond the line's ends."""
     axis = (line[-1] - line[0]) / np.linalg.norm(line[-1] - line[0])
     start, length = line[0] - axis, np.linalg.norm(line[-1] - line[0]) + 2
@@ -69,16 +69,7 @@ def _capsule(points, line, radius):
 
 def cube(n):
     """A unit cube (mm) of 6 n^3 tetrahedra as a FlowMesh whose whole boundary is "wall"."""
-    grid = np.stack(np.meshgrid(*3 * [np.linspace(0, 1, n + 1)], indexing="ij"), axis=-1).reshape(-1, 3)
-    number = np.arange((n + 1) ** 3).reshape(3 * [n + 1])
-    first = number[:-1, :-1, :-1].ravel()
-    step = np.array([(n + 1) ** 2, n + 1, 1])
-    orders = [(0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (2, 1, 0), (1, 0, 2)]
-    cells = np.vstack([np.stack([first + sum(step[list(order[:k])]) for k in range(4)], axis=1) for order in orders])
-    faces = np.sort(np.vstack([cells[:, [0, 1, 2]], cells[:, [0, 1, 3]], cells[:, [0, 2, 3]], cells[:, [1, 2, 3]]]), axis=1)
-    unique, count = np.unique(faces, axis=0, return_counts=True)
-    outside = unique[count == 1]
-    return FlowMesh(grid * 1e-3, cells, outside, np.zeros(len(outside), int), ("wall",))
+    return box((np.linspace(0, 1, n + 1),) * 3)
 
 
 def bent_cube(n, bend):

@@ -7,9 +7,10 @@ import pyvista as pv
 from ccta.errors import BadInput
 from ccta.model import Surface
 from ccta.polydata import surface_polydata, tree_polydata
-from cfd.lumen import lumens_from_case, lumens_from_surface, signed_volume, unit_to_mm
+from cfd.lumen import lumens_from_case, lumens_from_surface
 from cfd.lumen_centerlines import RADIUS_ARRAY, ostium_mm, tree_from_centerlines
 from cfd.lumen_cut import boundary_loops
+from cfd.lumen_reading import signed_volume, unit_to_mm
 from tests.cfd.lumens import closed_tube, closed_y
 
 PATIENT = Path(__file__).parents[2] / "../shared/data/patient_tree"

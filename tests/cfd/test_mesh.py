@@ -6,7 +6,8 @@ import cfd.mesh
 from ccta.errors import SolverFailed
 from ccta.units import mm_to_m
 from cfd.flow_space import flow_space
-from cfd.lumen import lumens_from_case, signed_volume
+from cfd.lumen import lumens_from_case
+from cfd.lumen_reading import signed_volume
 from cfd.mesh import MeshSettings, build_mesh, joined, save_mesh
 from cfd.mesh_size import gently_growing
 from tests.cfd.lumens import closed_tube, closed_y

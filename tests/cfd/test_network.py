@@ -12,7 +12,7 @@ from ccta.settings import FlowSettings
 from cfd import losses
 from cfd.exact import poiseuille_drop_pa
 from cfd.network import solve_network
-from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares
+from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares, with_side_branches
 from cfd.physiology import hyperaemic_physiology
 from cfd.profiles import branch_profiles
 from tests.cfd.trees import left_tree, narrowing, straight
@@ -119,3 +119,28 @@ def test_hyperaemia_multiplies_flow_by_about_four():
     tree = left_tree(0.0)
     ratio = solved(tree)[0].inlet_flow_m3_s.sum() / solved(tree, rest)[0].inlet_flow_m3_s.sum()
     assert 3.7 < ratio < 1 / 0.24
+
+
+def test_flow_through_invisible_side_branches_leaves_along_the_vessel():
+    """With a wide vessel, whose own resistance is nothing, the total resistance sets the flow and the taper what reaches the end."""
+    tree = CoronaryTree((straight(80, lambda s: 12.0 - 0.05 * s),))
+    still = replace(PHYSIOLOGY, density_kg_m3=1e-9)
+    profiles = with_side_branches(tree, branch_profiles(tree), 2.66)
+    resistance = outlet_resistances_pa_s_m3(still.total_resistance_pa_s_m3, outlet_shares(tree, profiles, 2.66))
+    solution = solve_network(tree, profiles, resistance, still)
+    entering = (still.aortic_pressure_pa - still.distal_pressure_pa) / still.total_resistance_pa_s_m3
+    assert solution.inlet_flow_m3_s[0] == pytest.approx(entering, rel=1e-3)
+    assert solution.outlet_flow_m3_s[0] == pytest.approx(entering * (8 / 12) ** 2.66, rel=0.01)
+    assert solution.side_flow_m3_s[0] + solution.outlet_flow_m3_s[0] == pytest.approx(solution.inlet_flow_m3_s[0], rel=1e-9)
+    assert solution.flow_m3_s[0][0] > solution.flow_m3_s[0][160] > solution.flow_m3_s[0][-1]
+
+
+def test_losing_flow_on_the_way_spares_pressure_behind_a_lesion():
+    """Less flow passes a distal lesion, so that FFR behind it is higher than with solid walls."""
+    tree = CoronaryTree((straight(100, lambda s: narrowing(1.8 - 0.006 * s, 0.6, 60.0)(s)),))
+    solid = branch_profiles(tree)
+    ends = {}
+    for name, profiles in (("solid", solid), ("leaking", with_side_branches(tree, solid, 2.66))):
+        resistance = outlet_resistances_pa_s_m3(PHYSIOLOGY.total_resistance_pa_s_m3, outlet_shares(tree, profiles, 2.66))
+        ends[name] = solve_network(tree, profiles, resistance, PHYSIOLOGY).pressure_pa[0][-1]
+    assert ends["leaking"] > ends["solid"] + 100

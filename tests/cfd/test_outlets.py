@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccta.model import CoronaryTree
-from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares
+from cfd.outlets import outlet_resistances_pa_s_m3, outlet_shares, with_side_branches
 from cfd.profiles import branch_profiles, healthy_diameter
 from tests.cfd.trees import left_tree, narrowing, stenosis, straight
 
@@ -74,3 +74,29 @@ def test_a_bulge_where_a_branch_leaves_is_no_calibre():
     )
     diameter = 2e3 * np.sqrt(branch_profiles(tree)[0].area_m2 / np.pi)
     assert diameter.max() == pytest.approx(3.0, abs=0.05)
+
+
+def test_a_taper_without_visible_branches_loses_what_it_cannot_carry():
+    """4.8 mm at the ostium and 3.6 mm at the end: (3.6 / 4.8)^2.66 of the flow is left, the rest has gone evenly on the way."""
+    tree = CoronaryTree((straight(80, lambda s: 2.4 - 0.0075 * s),))
+    (profile,) = with_side_branches(tree, branch_profiles(tree), 2.66)
+    left = (3.6 / 4.8) ** 2.66
+    assert profile.side_share[-1] == pytest.approx(1 - left, abs=0.005) and profile.side_share[0] == 0.0
+    assert np.all(np.diff(profile.side_share) >= 0) and outlet_shares(tree, [profile], 2.66)[0] == pytest.approx(left, abs=0.005)
+
+
+def test_a_vessel_that_keeps_its_calibre_loses_nothing():
+    tree = left_tree(0.0)
+    leaking = with_side_branches(tree, branch_profiles(tree), 2.66)
+    assert max(one.side_share[-1] for one in leaking) < 2e-3
+    np.testing.assert_allclose(outlet_shares(tree, leaking, 2.66), outlet_shares(tree, branch_profiles(tree), 2.66), atol=2e-3)
+
+
+@given(taper=st.floats(0.0, 0.008), exponent=st.floats(2.0, 3.0))
+@settings(max_examples=10, deadline=None)
+def test_what_leaves_on_the_way_and_at_the_ends_is_the_whole(taper, exponent):
+    lad = straight(90, lambda s: 1.7 - taper * s)
+    tree = CoronaryTree((lad, straight(40, lambda s: 1.2 - taper * s, (0, 0, 30), (0, 1, 0), parent=0, parent_distance_mm=30.0), straight(70, 1.5, (0, 50, 0))))
+    leaking = with_side_branches(tree, branch_profiles(tree), exponent)
+    whole = sum(one.side_share[-1] for one in leaking) + outlet_shares(tree, leaking, exponent).sum()
+    assert whole == pytest.approx(1.0, abs=1e-9)

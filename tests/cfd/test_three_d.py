@@ -1,5 +1,6 @@
 """From a 3-D solution to curves along the branches, with a made-up solution on a tube with one side branch."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -54,7 +55,7 @@ def flow(problem):
 
 
 def test_pressure_is_the_mean_over_the_cross_section(problem, flow):
-    solution = three_d.along_branches(problem, [flow])
+    solution = three_d.along_branches(problem, [flow], SimpleNamespace(side_flow_m3_s=0.0))
     z = 1e3 * problem.profiles[0].distance_m
     away = (np.abs(z - 20) > 3) & (z > 1) & (z < 39)
     np.testing.assert_allclose(solution.pressure_pa[0][away], 12000 - 50 * z[away], atol=25)
@@ -66,9 +67,21 @@ def test_pressure_is_the_mean_over_the_cross_section(problem, flow):
 
 
 def test_flow_along_a_branch_is_that_of_the_outlets_beyond(problem, flow):
-    solution = three_d.along_branches(problem, [flow])
+    solution = three_d.along_branches(problem, [flow], SimpleNamespace(side_flow_m3_s=0.0))
     z = 1e3 * problem.profiles[0].distance_m
     np.testing.assert_allclose(solution.flow_m3_s[0][z < 19], 3e-6)
     np.testing.assert_allclose(solution.flow_m3_s[0][z > 21], 2e-6)
     np.testing.assert_allclose(solution.flow_m3_s[1], 1e-6)
     assert solution.inlet_flow_m3_s.sum() == pytest.approx(solution.outlet_flow_m3_s.sum())
+
+
+def test_what_leaves_through_side_branches_is_missing_beyond_and_goes_through_the_wall(problem, flow):
+    shares = [np.linspace(0, 0.1, len(one.distance_m)) for one in problem.profiles]
+    leaking = replace(problem, profiles=[replace(one, side_share=share) for one, share in zip(problem.profiles, shares, strict=True)])
+    reduced = SimpleNamespace(side_flow_m3_s=np.array([4e-7, 2e-7]))
+    solution = three_d.along_branches(leaking, [flow], reduced)
+    assert solution.flow_m3_s[0][0] == pytest.approx(3.6e-6) and solution.flow_m3_s[0][-1] == pytest.approx(2e-6)
+    assert solution.flow_m3_s[1][0] == pytest.approx(1.2e-6)
+    places, lost = three_d.wall_flow(leaking, reduced, flow.lumen)
+    assert lost.sum() == pytest.approx(6e-7) and lost[places[:, 1] > 10].sum() == pytest.approx(1e-7, rel=0.03)
+    assert three_d.wall_flow(problem, reduced, flow.lumen) is None

@@ -1,0 +1,160 @@
+"""Pulsatile flow in a lumen mesh: the everyday solver's elements in time, with coronary outlets, until one cycle repeats the one before.
+
+    rho (du/dt + u . grad u) + grad p - mu laplace u = 0,   div u = 0;   rigid wall;   inlet mean pressure p(t);   outlets of `cfd.coronary_outlets`
+
+Second-order backward differences (the first step: Euler), Newton's method from the extrapolated state; the outlets take the same steps, so that each is
+p0 + r Q within a step and enters the equations exactly. Solved for the step of the steady solver's linear system, coarse space included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numba import get_num_threads
+from threadpoolctl import threadpool_limits
+
+from ccta.errors import SolverFailed
+from cfd.coronary_outlets import CoronaryOutlets
+from cfd.flow_problem import LENGTH_M, SPEED_M_S, FlowSolution
+from cfd.steady import SteadySettings
+from cfd.steady_system import SteadySystem
+from cfd.wall_shear import wall_shear_pa
+
+FLOW = SPEED_M_S * LENGTH_M**2
+TIME_S = LENGTH_M / SPEED_M_S
+"""The solver's own units of flow and time."""
+
+
+@dataclass(frozen=True)
+class UnsteadySettings:
+    """How time is marched."""
+
+    step_s: float = 0.02  # of a cycle of 0.8 s; halving it moved FFR behind a 50 % stenosis by 0.0001
+    most_cycles: int = 8
+    periodic: float = 0.01  # largest change of an outlet's flow from cycle to cycle, of its range
+    residual: float = 0.02  # of a step, against a hundredth of the pressures' force on blood at rest; flows then stand to about 1e-3
+    linear_tolerance: float = 0.01
+    most_newton: int = 6
+    most_iterations: int = 80
+
+
+@dataclass(frozen=True, eq=False)
+class Cycle:
+    """The last cycle. time_s: (T,). inflow_m3_s, inlet_pa: (T,). flow_m3_s, pressure_pa: (T, O) of the outlets. change: from the cycle before; cycles: all."""
+
+    time_s: np.ndarray
+    inflow_m3_s: np.ndarray
+    inlet_pa: np.ndarray
+    flow_m3_s: np.ndarray
+    pressure_pa: np.ndarray
+    change: float
+    cycles: int
+
+
+class PulsatileFlow:
+    """system: of the steady flow, in whose state the march begins. inlet_pa: pressure at a time, s. outlets: in the system's order."""
+
+    def __init__(self, system: SteadySystem, outlets: CoronaryOutlets, inlet_pa: Callable[[float], float], settings: UnsteadySettings | None = None):
+        self.system, self.outlets, self.inlet_pa, self.settings = system, outlets, inlet_pa, settings or UnsteadySettings()
+        steady = SteadySettings()
+        system.tune(steady.streamline, steady.grad_div, steady.backflow, steady.parts or get_num_threads())
+        self.newton_steps = self.iterations = 0
+
+    def until_periodic(self, period_s: float, progress: Callable[[str, float], None] | None = None) -> tuple[Cycle, np.ndarray]:
+        """(last cycle, (N, 4) mean state over it). SolverFailed where a step fails or no cycle repeats the one before."""
+        tell, settings = progress or (lambda text, share: None), self.settings
+        count = max(4, round(period_s / settings.step_s))
+        self.dt = period_s / count
+        self._begin(period_s)
+        before = None
+        with threadpool_limits(1, user_api="blas"):
+            for cycle in range(1, settings.most_cycles + 1):
+                rows, total = [], np.zeros_like(self.system.state)
+                for k in range(1, count + 1):
+                    self._advance(k * self.dt)
+                    rows.append(self._row(k * self.dt))
+                    total += self.system.state / count
+                    tell(f"3-D flow: cycle {cycle}, {1e3 * k * self.dt:.0f} ms", min(0.99, (cycle - 1 + k / count) / 4))
+                found = _cycle(rows, before, cycle)
+                if found.change <= settings.periodic:
+                    return found, total
+                before = found
+        raise SolverFailed(f"the 3-D flow did not become periodic: the last of {cycle} cycles still changed by {100 * found.change:.2g} % of the range")
+
+    def _begin(self, period_s):
+        velocity = self.system.state[:, :3].copy()
+        states = self.outlets.started(lambda time: self.inlet_pa(time % period_s), period_s)
+        self.velocities, self.flows, self.states = [velocity], [self.system.flow], [states]
+
+    def _row(self, time_s):
+        system = self.system
+        flow = system.outflow(system.state)
+        return time_s, system.flow * FLOW, self.inlet_pa(time_s), flow * FLOW, system.outlet_pressure(system.state) * system.pressure_pa
+
+    def _advance(self, time_s):
+        """One step of BDF2, or of Euler where only one state is known."""
+        system, second = self.system, len(self.velocities) > 1
+        rate = (1.5 if second else 1.0) / self.dt
+        past = [_past(known, self.dt) for known in (self.velocities, self.states)]
+        level, slope = self.outlets.behind(time_s, rate, past[1])
+        system.distal, system.resistance = level / system.pressure_pa, slope * FLOW / system.pressure_pa
+        system.aortic = self.inlet_pa(time_s) / system.pressure_pa
+        system.rate, system.past = rate * TIME_S, past[0] * TIME_S
+        if second:
+            system.state[:, :3] = 2 * self.velocities[-1] - self.velocities[-2]
+            system.flow = 2 * self.flows[-1] - self.flows[-2]
+        self._newton(time_s)
+        flow = system.outflow(system.state) * FLOW
+        states = self.outlets.states(time_s, rate, past[1], flow)
+        self.velocities, self.flows = [self.velocities[-1], system.state[:, :3].copy()], [self.flows[-1], system.flow]
+        self.states = [self.states[-1], states]
+
+    def _newton(self, time_s):
+        system, settings = self.system, self.settings
+        scale = 0.01 * float(np.linalg.norm(system.residual(system.at_rest(), wanted=False)))
+        for _ in range(settings.most_newton):
+            right = system.residual(system.state)
+            if np.linalg.norm(right) < settings.residual * scale:
+                return
+            change, iterations, left = system.solve(-right, settings.linear_tolerance, settings.most_iterations)
+            self.newton_steps, self.iterations = self.newton_steps + 1, self.iterations + iterations
+            system.state, system.flow = system.advanced(change)
+            if not np.isfinite(left):
+                break
+        if not np.linalg.norm(system.residual(system.state, wanted=False)) < 10 * settings.residual * scale:
+            raise SolverFailed(f"the 3-D flow could not be advanced to {time_s:.3f} s; use a shorter step or the 0-D model (--model pulsatile)")
+
+
+def _past(known: list[np.ndarray], dt: float) -> np.ndarray:
+    """What d/dt x = rate x - past needs of the states before."""
+    return (2 * known[-1] - 0.5 * known[-2]) / dt if len(known) > 1 else known[-1] / dt
+
+
+def _cycle(rows, before: Cycle | None, number: int) -> Cycle:
+    time, inflow, inlet, flow, pressure = (np.array(column) for column in zip(*rows, strict=True))
+    change = np.inf
+    if before is not None:
+        spread = np.maximum(np.ptp(flow, axis=0), 1e-3 * np.abs(flow).max(axis=0))
+        change = float((np.abs(flow - before.flow_m3_s).max(axis=0) / np.maximum(spread, 1e-30)).max())
+    return Cycle(time, inflow, inlet, flow, pressure, change, number)
+
+
+def mean_solution(flow: PulsatileFlow, cycle: Cycle, mean: np.ndarray, mesh) -> FlowSolution:
+    """The cycle's means as a solution, like a steady one. Wall shear stress: of the mean velocity."""
+    system, names = flow.system, (flow.system.inlet, *flow.system.outlets)
+    entering, leaving = cycle.inflow_m3_s.mean(), cycle.flow_m3_s.mean(axis=0)
+    at_points = mean[system.space.corner]
+    pressures = [cycle.inlet_pa.mean(), *cycle.pressure_pa.mean(axis=0)]
+    return FlowSolution(
+        mesh=mesh,
+        velocity_m_s=at_points[:, :3] * SPEED_M_S,
+        pressure_pa=at_points[:, 3] * system.pressure_pa,
+        port_pressure_pa=dict(zip(names, map(float, pressures), strict=True)),
+        port_flow_m3_s=dict(zip(names, map(float, [entering, *leaving]), strict=True)),
+        mass_error=float(np.abs(cycle.inflow_m3_s - cycle.flow_m3_s.sum(axis=1)).max() / abs(entering)),
+        residual=(),
+        criterion=f"periodic: the last of {cycle.cycles} cycles changed by {100 * cycle.change:.2g} % of the flows' range",
+        wall_shear_pa=wall_shear_pa(system.space, mean[:, :3], system.nu * system.pressure_pa * LENGTH_M / SPEED_M_S),
+    )
