@@ -1,10 +1,12 @@
 """How far FFR could be off because of what is not known of the patient: the reduced model, sampled."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
+from ccta.errors import SolverFailed
 from ccta.settings import FlowSettings
 from ccta.units import m_to_mm, mmhg_to_pa
 from cfd.ffr import Interval, Reading
@@ -15,6 +17,7 @@ from cfd.profiles import SMALLEST_AREA_MM2, Profile
 from cfd.pullback import FlowModel
 
 CAUSES = ("blood pressure", "microvascular resistance", "myocardial mass", "outlet exponent")
+LEAST_SOLVED = 0.95  # of the samples
 CORRELATION_M = 5e-3  # half of a contour's error is shared along the vessel, half is forgotten within this length
 
 
@@ -23,21 +26,24 @@ def ffr_intervals(problem: FlowModel, readings: Sequence[Reading], settings: Flo
 
     Sampled (FlowSettings): aortic pressure, hyperaemic resistance, myocardial mass, outlet exponent, lumen contours. A cause's share is the part of the
     variance that a parabola in its own draw explains (the first-order index of Sobol, for independent causes); the contours have the rest.
+    A sample whose contours close a vessel so far that no flow settles is left out; where that is more than one in twenty there is no interval.
     """
     generator = np.random.default_rng(seed)
     pieces = cut_at_bifurcations(problem.tree, problem.profiles)
     nominal = _read(problem, solve_pieces(pieces, problem.profiles, problem.resistance_pa_s_m3, problem.physiology), problem.physiology, readings)
-    draws, samples = generator.normal(size=(settings.interval_samples, len(CAUSES))), []
-    for draw in draws:
+    draws, samples = [], []
+    for draw in generator.normal(size=(settings.interval_samples, len(CAUSES))):
         physiology = _sampled_physiology(problem.physiology, settings, dict(zip(CAUSES, draw, strict=True)))
         exponent = np.clip(settings.outlet_exponent + settings.exponent_sd * draw[CAUSES.index("outlet exponent")], 2.0, 3.5)
         resistance = outlet_resistances_pa_s_m3(physiology.total_resistance_pa_s_m3, outlet_shares(problem.tree, problem.profiles, exponent))
         profiles = [_sampled_profile(profile, generator) for profile in problem.profiles]
-        samples.append(_read(problem, solve_pieces(pieces, profiles, resistance, physiology), physiology, readings))
-    if len(samples) < 2 * len(CAUSES) + 2:
+        with suppress(SolverFailed):
+            samples.append(_read(problem, solve_pieces(pieces, profiles, resistance, physiology), physiology, readings))
+            draws.append(draw)
+    if len(samples) < max(2 * len(CAUSES) + 2, LEAST_SOLVED * settings.interval_samples):
         return {}
     low, high = np.quantile(samples, [0.05, 0.95], axis=0)
-    shares = _shares(draws, np.array(samples))
+    shares = _shares(np.array(draws), np.array(samples))
     return {one: Interval(float(max(n - a, 0)), float(max(b - n, 0)), c) for one, n, a, b, c in zip(readings, nominal, low, high, shares, strict=True)}
 
 

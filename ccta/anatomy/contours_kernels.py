@@ -22,8 +22,9 @@ PLAQUE_COST = 0.15
 """Log-likelihood that a ray must gain before plaque is assumed where a normal wall would do."""
 RESIDUAL_CAP = 9.0
 """Squared residual in noise units beyond which a sample says no more (other vessels, veins)."""
-LUMEN_CAP, CALCIUM_PLANES = 64.0, 3
-"""The same inside the lumen on planes up to three from calcium: there a fit that takes calcium, or the fat beside it, for lumen has to pay for it."""
+LUMEN_CAP, RINGED, RINGED_PLANES = 64.0, 0.4, 3
+"""The same inside the lumen on planes within three of one whose calcium takes this share of the circumference: there a fit that takes calcium, or the fat
+beside it, for lumen has to pay for it. Less calcium than that leaves edges enough to see, and its blooming would be taken for a narrow lumen."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -95,12 +96,13 @@ def lumen_costs(profile, weight, lumen, disc, constants, candidates):
     normal = constants[2]
     planes, angles, _ = profile.shape
     out = np.zeros((planes, angles, candidates), np.float32)
-    calcium = np.zeros((planes, angles), np.bool_)
+    calcium, ringed = np.zeros((planes, angles), np.bool_), np.zeros(planes, np.bool_)
     for m in range(planes):
         for a in range(angles):
             calcium[m, a] = _has_calcium(profile[m, a], weight[m, a], lumen[m])
+        ringed[m] = calcium[m].sum() >= RINGED * angles
     for m in range(planes):
-        near = calcium[max(0, m - CALCIUM_PLANES) : m + CALCIUM_PLANES + 1].any()
+        near = ringed[max(0, m - RINGED_PLANES) : m + RINGED_PLANES + 1].any()
         here = (constants[0], constants[1], constants[2], LUMEN_CAP if near else RESIDUAL_CAP)
         for a in range(angles):
             ray = (profile[m, a], weight[m, a])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ccta.errors import BadInput, BadSettings, Refusal
+import cfd.uncertainty
+from ccta.errors import BadInput, BadSettings, Refusal, SolverFailed
 from ccta.findings import Ffr, PullbackFile
 from ccta.model import CoronaryTree, CrossSections, Unavailable
 from ccta.settings import FlowSettings
@@ -49,6 +50,21 @@ def test_the_interval_holds_the_value_and_grows_with_ignorance(result):
     assert narrow.high - narrow.low < 0.4 * (wide.high - wide.low)
     without = solve_flow(Anatomy(left_tree(0.6)), FlowSettings(interval_samples=0)).ffr.vessels["LAD"]
     assert isinstance(without.low, Unavailable)
+
+
+@pytest.mark.parametrize("every, known", [(30, True), (5, False)])
+def test_samples_without_a_flow_are_left_out_and_many_of_them_leave_no_interval(monkeypatch, every, known):
+    solved = cfd.uncertainty.solve_pieces
+    calls = iter(range(1, 1000))
+
+    def sometimes(*given):
+        if next(calls) % every == 0:
+            raise SolverFailed("no flow settles")
+        return solved(*given)
+
+    monkeypatch.setattr(cfd.uncertainty, "solve_pieces", sometimes)
+    lad = solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()]), FlowSettings(interval_samples=60)).ffr.lesions[0]
+    assert isinstance(lad.low, Unavailable) != known
 
 
 CERTAIN = {"lumen_sd_mm": 1e-4, "pressure_sd_mmhg": 1e-3, "resistance_sd": 1e-4, "exponent_sd": 1e-4, "lv_mass_sd": 1e-4}
