@@ -15,7 +15,6 @@ from vtkmodules.vtkCommonDataModel import vtkPolygon
 
 from ccta.errors import BadInput
 
-
 TOUCHING = 0.002
 """A point of the surface nearer to a plane than this many radii lies in it, so that no needles are cut off."""
 
@@ -44,16 +43,10 @@ def cut_and_capped(surface: pv.PolyData, planes: Sequence[Plane], axis: tuple[np
     axis: (K, 3) centerline points and (K,) radii. planes[0] is the inlet. Raises CutFailed where a plane does not cut one closed loop (the vessel ends
     before it, or touches another one), or where the inlet's does not sever the aorta: parts far from the axis remain.
     """
-    surface = _subdivided_near(surface, planes)
-    points, triangles = np.asarray(surface.points, float), surface.faces.reshape(-1, 4)[:, 1:]
-    height = np.max([_beyond(points, triangles, plane) for plane in planes], axis=0)
-    height[np.abs(height) < TOUCHING * np.min([plane.radius_mm for plane in planes])] = 0.0
-    surface.point_data["height"] = height
-    kept = surface.clip_scalar(scalars="height", value=0.0, invert=True).triangulate().clean()
-    points, triangles = _component_around(np.asarray(kept.points, float), kept.faces.reshape(-1, 4)[:, 1:], axis[0])
+    points, triangles = _component_around(*opened(surface, planes), axis[0])
     _demand_near(points, axis, planes[0])
     loops = boundary_loops(triangles)
-    owner = _owners(points, loops, planes)
+    owner = owners(points, loops, planes)
     label = np.zeros(len(triangles), int)
     for k, plane in enumerate(planes):
         mine = [loop for loop, who in zip(loops, owner, strict=True) if who == k]
@@ -70,6 +63,17 @@ def cut_and_capped(surface: pv.PolyData, planes: Sequence[Plane], axis: tuple[np
             cap = _cap(points[mine[0]], mine[0], k)
         triangles, label = np.vstack([triangles, cap]), np.concatenate([label, np.full(len(cap), k + 1)])
     return points, triangles, label
+
+
+def opened(surface: pv.PolyData, planes: Sequence[Plane]) -> tuple[np.ndarray, np.ndarray]:
+    """(points, triangles) of a surface without what lies beyond the planes."""
+    surface = _subdivided_near(surface, planes)
+    points, triangles = np.asarray(surface.points, float), surface.faces.reshape(-1, 4)[:, 1:]
+    height = np.max([_beyond(points, triangles, plane) for plane in planes], axis=0)
+    height[np.abs(height) < TOUCHING * np.min([plane.radius_mm for plane in planes])] = 0.0
+    surface.point_data["height"] = height
+    kept = surface.clip_scalar(scalars="height", value=0.0, invert=True).triangulate().clean()
+    return np.asarray(kept.points, float), kept.faces.reshape(-1, 4)[:, 1:]
 
 
 def _demand_near(points, axis, inlet: Plane) -> None:
@@ -173,7 +177,7 @@ def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:
     return [loop for loop in loops if len(loop) >= 3]
 
 
-def _owners(points, loops, planes) -> list[int]:
+def owners(points, loops, planes) -> list[int]:
     """Per loop the plane it lies on: nearest to that plane's centre among those whose plane holds the loop."""
     owner = []
     for loop in loops:
