@@ -11,6 +11,8 @@ from ccta.coordinates import cropped, resampled_like, to_index
 from ccta.model import CORONARY_LABELS, Unavailable, Volume
 
 TRUSTED = 0.5  # mean probability of a vessel along a path from which the network has a say on its edge
+RIM_MM = 1.0  # beside calcium: so far the scanner's blur carries its brightness
+THIN_MM = 0.4  # half of the width below which what lies there is no lumen but that blur
 NETWORK_WEIGHT = 0.5  # of its word there: its edge holds in motion and blooming, the threshold's in still images
 
 
@@ -42,8 +44,26 @@ def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list
         seen = _placed(np.rint(100 * vessel).astype(np.uint8), volume, start)
     lumen = (bright > 0.5) & (near > 0) & ~pools
     calcified = (smooth > calcium_hu) & (near > -1.0) & ~pools
+    calcified |= rim(lumen & ~calcified, calcified, part.spacing_mm)
     label = np.where(calcified, CORONARY_LABELS["calcified"], np.where(lumen, CORONARY_LABELS["lumen"], 0)).astype(np.uint8)
     return _placed(_connected(label, part, along - low, local), volume, start), seen
+
+
+def rim(lumen: np.ndarray, calcified: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """(ni, nj, nk) bool: the part of `lumen` that is calcium's own fading edge, a shell as bright as blood on its far side.
+
+    Within `RIM_MM` of calcium no ball of `THIN_MM` that lies in the lumen reaches it (an opening).
+    """
+    edge = np.zeros(lumen.shape, bool)
+    found = ndimage.find_objects(calcified.view(np.uint8))
+    if not found or found[0] is None:
+        return edge
+    pad = np.ceil((RIM_MM + 2 * THIN_MM) / np.asarray(spacing_mm)).astype(int) + 1
+    box = tuple(slice(max(s.start - p, 0), s.stop + p) for s, p in zip(found[0], pad, strict=True))
+    near = distance_to_mask(calcified[box], spacing_mm) < RIM_MM
+    core = distance_to_mask(~lumen[box], spacing_mm) > THIN_MM
+    edge[box] = lumen[box] & near & (distance_to_mask(core, spacing_mm) > THIN_MM)
+    return edge
 
 
 def _placed(part: np.ndarray, volume: Volume, start: np.ndarray) -> Volume:

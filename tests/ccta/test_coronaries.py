@@ -60,6 +60,15 @@ def test_calcium_is_labelled_calcified_and_nothing_else_is(label):
     assert (np.linalg.norm(places - centre, axis=1) < 2.5).all()
 
 
+def test_the_far_side_of_calcium_is_not_lumen(label):
+    """Calcium that fades into fat passes through the brightness of blood."""
+    rca = left_and_right()["RCA"]
+    centre = rca.points_mm[70] + [0, 0, 1.3]
+    lumen = to_patient_mm(np.argwhere(label.array == 1), label.affine)
+    near = np.linalg.norm(lumen - centre, axis=1) < 2.5
+    assert near.sum() > 50 and distance_to([rca], lumen[near]).max() < 0.7
+
+
 def test_input_is_not_changed_and_the_grid_is_kept(scene, label):
     assert label.array.shape == scene[0].array.shape
     assert label.array.dtype == np.uint8
