@@ -8,6 +8,7 @@ import pytest
 from ccta.anatomy.branch_names import tree_findings
 from ccta.anatomy.confidence import with_confidence
 from ccta.anatomy.coronaries import epicardial_region, segment_coronaries, working_grid
+from ccta.anatomy.coronaries_paint import rim
 from ccta.coordinates import sample, to_patient_mm
 from ccta.errors import BadInput, Refusal
 from ccta.model import HEART_LABELS, Branch, CoronaryTree, Unavailable, Volume
@@ -60,13 +61,15 @@ def test_calcium_is_labelled_calcified_and_nothing_else_is(label):
     assert (np.linalg.norm(places - centre, axis=1) < 2.5).all()
 
 
-def test_the_far_side_of_calcium_is_not_lumen(label):
-    """Calcium that fades into fat passes through the brightness of blood."""
-    rca = left_and_right()["RCA"]
-    centre = rca.points_mm[70] + [0, 0, 1.3]
-    lumen = to_patient_mm(np.argwhere(label.array == 1), label.affine)
-    near = np.linalg.norm(lumen - centre, axis=1) < 2.5
-    assert near.sum() > 50 and distance_to([rca], lumen[near]).max() < 0.7
+def test_the_far_side_of_calcium_is_not_lumen():
+    """Calcium that fades into fat passes through the brightness of blood; the artery beside it, and one as thin away from it, are no such edge."""
+    x, y, z = np.indices((50, 50, 40)) * 0.4 - np.array([10, 10, 8])[:, None, None, None]
+    artery, ball = np.hypot(x, y) < 1.6, np.sqrt(x**2 + (y - 2.6) ** 2 + z**2)
+    calcified, thin = ball < 1.5, np.hypot(x - 7, y) < 0.5
+    shell = (ball < 2.0) & ~calcified & (y > 2.6)
+    edge = rim((artery | shell | thin) & ~calcified, calcified, np.full(3, 0.4))
+    assert edge[shell].all() and not edge[thin].any() and edge[artery].mean() < 0.01
+    assert not rim(artery, np.zeros_like(artery), np.full(3, 0.4)).any()
 
 
 def test_input_is_not_changed_and_the_grid_is_kept(scene, label):
