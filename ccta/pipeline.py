@@ -21,11 +21,12 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     from ccta.anatomy.coronaries import segment_coronaries
     from ccta.anatomy.heart import measure_heart, segment_heart
     from ccta.networks.coronary_inference import predict_vessels
+    from ccta.networks.inference import predict_places
     from ccta.reading.quality import assess_quality
 
     volume = case.read_volume("image")
     progress("heart and aorta")
-    heart = segment_heart(volume, settings.segment)
+    heart = segment_heart(volume, settings.segment, predict_places(volume))
     case.write_volume("heart", heart)
     acquisition = case.findings().acquisition
     phase = acquisition.phase_percent if acquisition else Unavailable("the phase is not known")
