@@ -35,8 +35,9 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     try:
         found = segment_coronaries(volume, heart, settings.segment, predict_vessels)
     except Refusal as refusal:
-        return {"coronary": str(refusal), "artery_probability": str(refusal)}
+        return dict.fromkeys(("coronary", "artery_probability", "artery_uncertainty"), str(refusal))
     case.write_volume("coronary", found.labels)
+    case.write_volume("artery_uncertainty", found.uncertainty)
     if isinstance(found.probability, Unavailable):
         return {"artery_probability": found.probability.reason}
     case.write_volume("artery_probability", found.probability)
@@ -183,7 +184,7 @@ STAGES = (
     Stage(
         "segment",
         ("image",),
-        ("heart", "coronary", "artery_probability", "findings.heart", "findings.quality"),
+        ("heart", "coronary", "artery_probability", "artery_uncertainty", "findings.heart", "findings.quality"),
         segment,
         ("findings.acquisition",),
         ("segment",),

@@ -8,7 +8,7 @@ import pytest
 from ccta.anatomy.branch_names import tree_findings
 from ccta.anatomy.confidence import with_confidence
 from ccta.anatomy.coronaries import epicardial_region, segment_coronaries, working_grid
-from ccta.anatomy.coronaries_paint import rim
+from ccta.anatomy.coronaries_paint import rim, uncertainty_pct
 from ccta.coordinates import sample, to_patient_mm
 from ccta.errors import BadInput, Refusal
 from ccta.model import HEART_LABELS, Branch, CoronaryTree, Unavailable, Volume
@@ -31,8 +31,13 @@ def scene():
 
 
 @pytest.fixture(scope="module")
-def label(scene):
-    return segment_coronaries(*scene, SETTINGS).labels
+def found(scene):
+    return segment_coronaries(*scene, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def label(found):
+    return found.labels
 
 
 def test_every_artery_is_found_over_its_whole_length_behind_an_occlusion_too(label):
@@ -70,6 +75,16 @@ def test_the_far_side_of_calcium_is_not_lumen():
     edge = rim((artery | shell | thin) & ~calcified, calcified, np.full(3, 0.4))
     assert edge[shell].all() and not edge[thin].any() and edge[artery].mean() < 0.01
     assert not rim(artery, np.zeros_like(artery), np.full(3, 0.4)).any()
+
+
+def test_the_border_of_an_artery_is_uncertain_and_its_axis_is_not(found):
+    rca = left_and_right()["RCA"]
+    axis = rca.points_mm[(np.hypot(*rca.points_mm[:, :2].T) > 16) & (rca.radius_mm > 1.3)]
+    sure, unsure = (sample(found.uncertainty, axis + [0, 0, off]).mean() for off in (0.0, 1.5))
+    assert sure < 20 and unsure > sure + 20
+    away = distance_to(left_and_right().values(), to_patient_mm(np.argwhere(found.uncertainty.array > 0), found.labels.affine))
+    assert (away > 3.0).mean() < 0.05
+    assert uncertainty_pct(np.array([0.0, 0.5, 1.0])).tolist() == [0, 100, 0]
 
 
 def test_input_is_not_changed_and_the_grid_is_kept(scene, label):
