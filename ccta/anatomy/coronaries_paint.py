@@ -1,5 +1,7 @@
 """From paths to labels: a local threshold about each path, on the image's own grid."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -11,12 +13,27 @@ from ccta.coordinates import cropped, resampled_like, to_index
 from ccta.model import CORONARY_LABELS, Unavailable, Volume
 
 TRUSTED = 0.5  # mean probability of a vessel along a path from which the network has a say on its edge
+RIM_MM = 1.0  # beside calcium: so far the scanner's blur carries its brightness
+THIN_MM = 0.4  # half of the width below which what lies there is no lumen but that blur
+REACH_MM = 0.5  # outside the largest believable lumen: there a border is still drawn
+SHARPNESS = 2.5  # of four development phantoms: the words of image and network together are less bold than they are right
 NETWORK_WEIGHT = 0.5  # of its word there: its edge holds in motion and blooming, the threshold's in still images
 
 
-def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list[np.ndarray], blood: Blood) -> tuple[Volume, Volume | Unavailable]:
-    """(CORONARY_LABELS, the network's probability of lumen or calcified plaque in percent). Lumen: near the path, above the middle between the path's level
-    and its surroundings; along paths that the network sees, its probability counts too. Calcified: well above the blood, near the path.
+@dataclass(frozen=True, eq=False)
+class Coronaries:
+    """All on the image's grid, uint8. labels: CORONARY_LABELS. probability: of lumen or calcified plaque as the network sees it, percent, or why it was not
+    asked. uncertainty: of the drawn border about the paths that were followed, percent of a bit.
+    """
+
+    labels: Volume
+    probability: Volume | Unavailable
+    uncertainty: Volume
+
+
+def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list[np.ndarray], blood: Blood) -> Coronaries:
+    """Lumen: near the path, above the middle between the path's level and its surroundings; along paths that the network sees, its probability counts too.
+    Calcified: well above the blood, near the path.
     """
     along = np.vstack(branches)
     along = along[~evidence.source[tuple(along.T)]]
@@ -41,9 +58,39 @@ def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list
         bright += weight * (vessel - bright)
         seen = _placed(np.rint(100 * vessel).astype(np.uint8), volume, start)
     lumen = (bright > 0.5) & (near > 0) & ~pools
+    unsure = np.where((near > -REACH_MM) & ~pools, uncertainty_pct(bright), 0).astype(np.uint8)
     calcified = (smooth > calcium_hu) & (near > -1.0) & ~pools
+    calcified |= rim(lumen & ~calcified, calcified, part.spacing_mm)
     label = np.where(calcified, CORONARY_LABELS["calcified"], np.where(lumen, CORONARY_LABELS["lumen"], 0)).astype(np.uint8)
-    return _placed(_connected(label, part, along - low, local), volume, start), seen
+    return Coronaries(_placed(_connected(label, part, along - low, local), volume, start), seen, _placed(unsure, volume, start))
+
+
+def uncertainty_pct(bright: np.ndarray) -> np.ndarray:
+    """Entropy in percent of a bit of the probability that a voxel is vessel: 100 where both are as likely, 0 where it is sure.
+
+    bright: 0 to 1, image's and network's word together. The probability is the logistic of `SHARPNESS` times its logit, calibrated on phantoms.
+    """
+    kept = np.clip(bright, 0.005, 0.995)
+    odds = (kept / (1 - kept)) ** SHARPNESS
+    vessel = odds / (1 + odds)
+    return np.rint(-100 * (vessel * np.log2(vessel) + (1 - vessel) * np.log2(1 - vessel)))
+
+
+def rim(lumen: np.ndarray, calcified: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """(ni, nj, nk) bool: the part of `lumen` that is calcium's own fading edge, a shell as bright as blood on its far side.
+
+    Within `RIM_MM` of calcium no ball of `THIN_MM` that lies in the lumen reaches it (an opening).
+    """
+    edge = np.zeros(lumen.shape, bool)
+    found = ndimage.find_objects(calcified.view(np.uint8))
+    if not found or found[0] is None:
+        return edge
+    pad = np.ceil((RIM_MM + 2 * THIN_MM) / np.asarray(spacing_mm)).astype(int) + 1
+    box = tuple(slice(max(s.start - p, 0), s.stop + p) for s, p in zip(found[0], pad, strict=True))
+    near = distance_to_mask(calcified[box], spacing_mm) < RIM_MM
+    core = distance_to_mask(~lumen[box], spacing_mm) > THIN_MM
+    edge[box] = lumen[box] & near & (distance_to_mask(core, spacing_mm) > THIN_MM)
+    return edge
 
 
 def _placed(part: np.ndarray, volume: Volume, start: np.ndarray) -> Volume:
