@@ -13,9 +13,12 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
+
+from ccta.case import Case
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +91,16 @@ def _plain(send):
         await send(rpcid, code, FAILED if message == "Exception raised" else message, None, client_id)
 
     return answer
+
+
+def offer_report(webserver, root: Path) -> None:
+    """The case's report under /report.html, as it is on disk at that moment."""
+    path = Case.open(root).path("report_html")
+
+    async def report(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(path) if path.is_file() else web.Response(status=404, text="This case has no report yet; run `ccta report` on it.")
+
+    webserver.app.router.add_get("/report.html", report)
 
 
 class IdleWatch:

@@ -10,7 +10,7 @@ from pathlib import Path
 from trame.app import get_server
 
 from viewer.app.editing_desk import EditingDesk
-from viewer.app.guard import IdleWatch, new_secret, protect
+from viewer.app.guard import IdleWatch, new_secret, offer_report, protect
 from viewer.app.room import ReadingRoom
 from viewer.app.study import load_study
 
@@ -50,6 +50,6 @@ def serve(root: Path, port: int = 0, open_browser: bool = True, idle_minutes: fl
         if open_browser:
             webbrowser.open(address)
 
-    server.controller.on_server_bind.add(lambda webserver: protect(webserver, secret))
+    server.controller.on_server_bind.add(lambda webserver: (protect(webserver, secret), offer_report(webserver, root)))
     server.controller.on_server_ready.add(ready)
     server.start(host="127.0.0.1", port=port, open_browser=False, show_connection_info=False, disable_logging=True, timeout=0)

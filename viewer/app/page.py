@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 
@@ -23,6 +24,8 @@ from viewer.scenes.tree_scene import TreeScene, scale_marks, tree_values
 
 log = logging.getLogger(__name__)
 
+TREE_FOLLOWS_S = 0.15
+
 
 class Page(TrameApp):
     """`self.reading` is the state, `self.study` what is read."""
@@ -32,7 +35,7 @@ class Page(TrameApp):
         self.study, self.reading, self.say = study, logic.opened(study), said("en")
         self.desk, self.watch = desk, watch or IdleWatch(0)
         self.scene = TreeScene(study.surface, *tree_values(study.tree, branch_values(study)))
-        self.view, self._drawn = None, {}
+        self.view, self._drawn, self._tree_timer = None, {}, None
         self._publish_once(title)
         self.translate("en")
         self.show()
@@ -108,8 +111,20 @@ class Page(TrameApp):
         self.show_stack()
         self.show_cross()
         self.show_ruler()
-        if self.view is not None:
+        self._follow_in_tree()
+
+    def _follow_in_tree(self) -> None:
+        """The marker on the tree, when the place has stood still for a moment: a browser without a graphics card draws the tree slower than all the rest."""
+        if self.view is None:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # before the server runs
             self.view.update()
+            return
+        if self._tree_timer is not None:
+            self._tree_timer.cancel()
+        self._tree_timer = loop.call_later(TREE_FOLLOWS_S, self.view.update)
 
     def show_cpr(self) -> None:
         """The straightened vessel: while it turns nothing else changes."""

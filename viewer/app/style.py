@@ -9,10 +9,11 @@ html, body { overflow: hidden !important; background: #0b0d0f; }
 .bar b { color: #fff; font-weight: 600; } .bar .sub { color: #8fa1b3; overflow: hidden; text-overflow: ellipsis; flex: 0 1 auto; min-width: 0; }
 .bar select { background: #22282e; color: #dfe5ea; border: 1px solid #3a434c; border-radius: 5px; padding: 3px 4px; font: inherit; font-size: 12px;
   appearance: auto; }
-.bar button, .tools button, .tools input, .tools select, .hint button, .bar input { font: inherit; font-size: 11.5px; color: #dfe5ea; background: #22282e;
-  border: 1px solid #3a434c; border-radius: 5px; padding: 2px 7px; cursor: pointer; white-space: nowrap; }
+.bar button, .bar a, .tools button, .tools input, .tools select, .hint button, .bar input { font: inherit; font-size: 11.5px;
+  color: #dfe5ea; background: #22282e;  border: 1px solid #3a434c; border-radius: 5px; padding: 2px 7px; cursor: pointer; white-space: nowrap; }
 .bar input { width: 90px; cursor: text; } .tools input { width: 38px; cursor: text; } .tools select { appearance: auto; width: 84px; padding: 1px 2px; }
-.bar button:hover, .tools button:hover { background: #2d3640; } .tools button:disabled { opacity: 0.35; cursor: default; }
+.bar a { text-decoration: none; } .bar button:hover, .bar a:hover, .tools button:hover { background: #2d3640; } 
+.tools button:disabled { opacity: 0.35; cursor: default; }
 .tools button.on { background: #27465e; color: #fff; border-color: #6fc0f0; } .tools button.on.wall { background: #5a4310; border-color: #f0b849; }
 .tools { position: absolute; z-index: 3; left: 5px; right: 5px; top: 4px; display: flex; gap: 4px; flex-wrap: wrap; }
 .tools.edit { position: static; padding: 5px 6px; } .hint { padding: 2px 8px 5px; font-size: 11.5px; color: #ffe27a; }

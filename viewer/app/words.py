@@ -40,6 +40,7 @@ WORDS = {
     "unnamed": ("unnamed", "未命名"),
     "reader": ("reader", "阅片者"),
     "reader_hint": ("your name, written beside each correction", "您的姓名,记录于每次修改"),
+    "report": ("Report", "报告"),
     "help": ("Help", "帮助"),
     "research": ("Research use only, not for diagnosis", "仅供研究,不用于诊断"),
     # facts
