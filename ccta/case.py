@@ -2,7 +2,8 @@
 
 Every file is written under a temporary name in the same directory and renamed, so that a killed stage leaves no half file. `case.json`
 records, per stage, the command, settings, versions, and the hashes of what it read and wrote; a stage whose inputs or settings have
-changed since is stale. Sections of findings.json are items too, named `findings.<section>`, and so are the hand edits of a stage, `edits.<stage>`.
+changed since is stale. Sections of findings.json are items too, named `findings.<section>`, and so are the hand edits of a stage, `edits.<stage>`,
+and what a tree is without its names, `shape.tree`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from pydantic import TypeAdapter, ValidationError
 from ccta.edits import HISTORY, Edit, applied
 from ccta.errors import BadInput, MissingStage, StorageFailed
 from ccta.findings import CalciumEdit, Findings, PullbackFile
-from ccta.model import Branch, CoronaryTree, CrossSections, Surface, Unavailable, Volume
+from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable, Volume
 from ccta.polydata import read_polydata, sections_from_polydata, sections_polydata, surface_from_polydata, surface_polydata, tree_polydata
+from ccta.tree_file import shape_of, tree_from_dict, tree_to_dict
 
 LAYOUT = {
     "image": ("image.nii.gz", "ccta analyse"),
@@ -51,7 +53,7 @@ LAYOUT = {
     "report_pdf": ("report.pdf", "ccta report"),
     "dicom": ("dicom", "ccta report"),
 }
-SECTION, EDITS_OF = "findings.", "edits."
+SECTION, EDITS_OF, SHAPE_OF = "findings.", "edits.", "shape."
 CALCIUM_EDITS = TypeAdapter(list[CalciumEdit])
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI stores RAS, we think in LPS
 
@@ -146,6 +148,9 @@ class Case:
         if item.startswith(EDITS_OF):
             own = applied(self.edits(), item.removeprefix(EDITS_OF))
             return _hash(HISTORY.dump_json(own)) if own else ""
+        if item.startswith(SHAPE_OF):
+            file = item.removeprefix(SHAPE_OF)
+            return _hash(shape_of(self.read_tree(file))) if self.path(file).exists() else self.digest(file)
         path = self.path(item)
         if path.is_file():
             with path.open("rb") as file:
@@ -267,31 +272,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def tree_to_dict(tree: CoronaryTree) -> dict:
-    """tree.json: points rounded to a micrometre."""
-    return {"dominance": tree.dominance, "branches": [_branch_to_dict(branch) for branch in tree]}
-
-
-def _branch_to_dict(branch: Branch) -> dict:
-    return {
-        "name": branch.name,
-        "parent": branch.parent,
-        "parent_distance_mm": round(float(branch.parent_distance_mm), 4),
-        "points_mm": np.round(branch.points_mm, 3).tolist(),
-        "radius_mm": np.round(branch.radius_mm, 4).tolist(),
-        "segment": branch.segment.tolist(),
-    }
-
-
-def tree_from_dict(data: dict) -> CoronaryTree:
-    """The inverse of `tree_to_dict`; ValueError, KeyError or TypeError where the data is no tree."""
-    branches = (
-        Branch(np.array(b["points_mm"], float), np.array(b["radius_mm"], float), b["parent"], b["parent_distance_mm"], np.array(b["segment"], int), b["name"])
-        for b in data["branches"]
-    )
-    return CoronaryTree(tuple(branches), data["dominance"])
 
 
 def _hash(data: bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ccta.case import Case
+from ccta.case import SHAPE_OF, Case
 from ccta.edits import Edit, added, redone, undone
 from ccta.runner import Progress, Stage, StageResult, run_stages, select
 from ccta.settings import Settings
@@ -58,5 +58,5 @@ def adopt(case: Case, stages: Sequence[Stage], settings: Settings, progress: Cal
         with case.writing(found) as path:
             shutil.copyfile(case.path(held), path)
         stage = next(one for one in stages if one.name == name)
-        if all(case.path(item).exists() for item in stage.needs):
+        if all(case.path(item.removeprefix(SHAPE_OF)).exists() for item in stage.needs):
             run_stages(case, [replace(stage, run=lambda *_: None)], settings, progress, command="adopted from the case as it was")

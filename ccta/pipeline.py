@@ -228,7 +228,7 @@ STAGES = (
     ),
     Stage("centerlines", ("image", "heart", "coronary"), ("tree_found",), centerlines, (), ("tree",)),
     Stage("tree", ("tree_found",), ("tree", "tree_polydata", "findings.tree"), tree, ("artery_probability", "edits.tree")),
-    Stage("contours", ("image", "tree"), ("contours_found",), contours, (), ("measure",)),
+    Stage("contours", ("image", "shape.tree"), ("contours_found",), contours, (), ("measure",)),
     Stage(
         "measure",
         ("image", "tree", "contours_found"),

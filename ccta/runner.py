@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from ccta.case import SECTION, Case
+from ccta.case import SECTION, SHAPE_OF, Case
 from ccta.errors import BadInput, Refusal
 from ccta.model import Unavailable
 from ccta.settings import Settings
@@ -123,10 +123,12 @@ def _missing(case: Case, stage: Stage) -> str:
             value = getattr(case.findings(), item.removeprefix(SECTION))
             if isinstance(value, Unavailable):
                 return value.reason
-        elif not case.path(item).exists():
-            reason = case.unavailable(item)
+            continue
+        file = item.removeprefix(SHAPE_OF)
+        if not case.path(file).exists():
+            reason = case.unavailable(file)
             if reason is None:
-                case.require(item)
+                case.require(file)
             return reason.reason
     return ""
 

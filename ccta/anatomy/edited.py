@@ -88,11 +88,12 @@ def with_contour_edits(sections: Sequence[CrossSections], edits: Sequence[Contou
 
     A drawn radius minus the one found is the change c at that plane (A angles; the frames do not twist, so that angles correspond). Between drawn planes
     nearer than `JOIN_MM` the change goes over by a raised cosine; beyond them it fades within `FADE_MM`. The last drawn counts where one plane was drawn
-    twice. wall >= lumen is kept: what was drawn last moves the other.
+    twice. wall >= lumen is kept: the kind of contour that was drawn last moves the other.
     """
     result, lost = list(sections), []
     places = [nearest_plane(result, edit.center_mm) for edit in edits]
-    for contour in ("lumen", "wall"):
+    order = [edit.contour for edit in edits]
+    for contour in sorted(("lumen", "wall"), key=lambda kind: max((i for i, one in enumerate(order) if one == kind), default=-1)):
         drawn: dict[int, dict[int, ContourEdit]] = {}
         for edit, place in zip(edits, places, strict=True):
             if place is None:

@@ -12,7 +12,7 @@ from ccta.anatomy.edited import FADE_MM, JOIN_MM, passage_weights, polar_radius_
 from ccta.case import Case
 from ccta.disease.edited_lesions import nearest_lesion, with_lesion_edits
 from ccta.edits import ContourEdit, LesionEdit, NameEdit, PointEdit, added, applied, redone, undone
-from ccta.errors import BadInput
+from ccta.errors import BadInput, MissingStage
 from ccta.model import Unavailable
 from ccta.pipeline import STAGES, edited_lumen
 from ccta.report.content import build
@@ -106,6 +106,14 @@ def test_a_wall_drawn_inside_the_lumen_takes_the_lumen_along():
     np.testing.assert_allclose(edited.lumen_radius_mm[5], 0.8, atol=0.01)
 
 
+def test_the_contour_drawn_last_moves_the_other():
+    wide, tight = drawn(0, 5, 3.0), drawn(0, 5, 2.5, "wall")
+    for edits, radius in (([wide, tight], 2.5), ([tight, wide], 3.0)):
+        edited = with_contour_edits(SECTIONS, edits)[0][0]
+        np.testing.assert_allclose(edited.lumen_radius_mm[5], radius, atol=0.01)
+        np.testing.assert_allclose(edited.wall_radius_mm[5], radius, atol=0.01)
+
+
 def test_polar_radii_of_a_square_and_of_another_frame():
     own = SECTIONS[0]
     square = own.center_mm[3] + np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) @ np.stack([own.axis_u[3], own.axis_v[3]])
@@ -189,6 +197,23 @@ def test_edits_outlive_the_stages_and_undoing_gives_back_what_the_image_gave(tmp
     assert run_ccta("measure", case.root) == 0
     assert 77 not in [s.diameter_pct for s in case.findings().stenoses]
     assert run_ccta("edits", case.root, "--undo", "--redo") == 2
+
+
+def test_renaming_leaves_the_contours_current_and_moving_does_not(tmp_path):
+    write_small_case(tmp_path / "case")
+    case, settings = Case.open(tmp_path / "case"), Settings()
+    editing.adopt(case, STAGES, settings, lambda name: lambda message, share=None: None)
+    contours = next(stage for stage in STAGES if stage.name == "contours")
+    assert is_current(case, contours, settings)
+    tree = case.read_tree()
+    case.write_tree(with_tree_edits(tree, [NameEdit(**WHO, center_mm=tuple(tree.branches[1].points_mm[60]), before_id=9, after_id=10)])[0])
+    assert case.read_tree().branches[1].name == "D2" and is_current(case, contours, settings)
+    at = tuple(tree.branches[0].points_mm[60])
+    case.write_tree(with_tree_edits(tree, [PointEdit(**WHO, center_mm=at, after_mm=tuple(np.add(at, 1.0)))])[0])
+    assert not is_current(case, contours, settings)
+    case.path("tree").unlink()
+    with pytest.raises(MissingStage):
+        editing.run_stages(case, [contours], settings, lambda name: lambda message, share=None: None)
 
 
 def test_a_report_without_edits_says_nothing_of_hands():

@@ -17,7 +17,7 @@ from viewer.app.tables import corrections, lesion_rows
 from viewer.app.words import said
 
 SMALL = small_study()
-STUDY = dataclasses.replace(SMALL, found=SMALL.sections, tree_found=SMALL.tree)
+STUDY = dataclasses.replace(SMALL, found=SMALL.sections, tree_found=SMALL.tree, measured=tuple(SMALL.stenoses))
 SAY = said("en")
 
 
@@ -107,7 +107,9 @@ def test_renaming_moving_and_lesions():
     with pytest.raises(BadInput, match="within 11 mm"):
         editor.point_edit(state, STUDY, (0.0, 0.0, 0.0), "Dr Li")
     editor_delete = editor.lesion_edit(state, STUDY, "delete", "Dr Li")
-    assert all(s.branch != 0 for s in previewed(STUDY, [editor_delete]).stenoses)
+    gone = previewed(STUDY, [editor_delete])
+    assert all(s.branch != 0 for s in gone.stenoses)
+    assert "mixed" in {s.plaque_type for s in previewed(gone, []).stenoses if s.branch == 0}, "undoing gives the plaque back too"
     graded = previewed(STUDY, [editor.lesion_edit(state, STUDY, "regrade", "Dr Li", "72,5 %")])
     assert [s.diameter_pct for s in graded.stenoses if s.branch == 0] == [72.5]
     for text in ("", "much", "101", "nan"):

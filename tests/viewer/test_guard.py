@@ -8,8 +8,10 @@ from aiohttp import web
 
 from tests.viewer.small_case import write_small_case
 from tests.viewer.test_browser import served
+from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import FAILED, IdleWatch, cookie_name, from_here, guard, new_secret
 from viewer.app.jobs import Recompute, Step, step_of
+from viewer.app.study import load_study
 
 
 def test_every_secret_is_new_and_long():
@@ -197,8 +199,12 @@ def test_a_job_tells_its_steps_and_a_cancelled_one_stops(tmp_path):
     editing.record(case, LesionEdit(by="Dr Li", at="2026-01-01T00:00:00+00:00", center_mm=case.findings().stenoses[1].center_mm, before_pct=35, after_pct=70))
     steps, ends = run_job(case.root, cancel=True)
     assert ends == ["cancelled"] and steps and not list(case.root.glob("report.html"))
+    behind = EditingDesk(case.root).opened(load_study(case.root))
+    assert 70 in [s.diameter_pct for s in behind.stenoses], "a case whose computation was cancelled opens with what the edit changes"
     steps, ends = run_job(case.root, cancel=False)
     assert ends == ["done"] and {"measure", "flow", "report"} <= {step.stage for step in steps}
+    study = load_study(case.root)
+    assert EditingDesk(case.root).opened(study) is study
     assert 70 in [s.diameter_pct for s in case.findings().stenoses] and case.path("report_html").exists()
     assert [step.share for step in steps] == sorted(step.share for step in steps)
 

@@ -8,19 +8,34 @@ from pathlib import Path
 
 from ccta import editing
 from ccta.case import Case
-from ccta.edits import Edit
+from ccta.edits import OF_STAGE, Edit
+from ccta.pipeline import STAGES
+from ccta.runner import is_current
+from ccta.settings import Settings
 from viewer.app.jobs import Recompute, Step
 from viewer.app.preview import previewed
-from viewer.app.study import load_study
+from viewer.app.study import Study, load_study
 
 
 class EditingDesk:
-    """Holds the case that is edited. `room` (ReadingRoom) shows what changes; it is put here when it exists."""
+    """Holds the case that is edited. room: the ReadingRoom that shows what changes."""
 
     def __init__(self, root: Path):
-        self.root, self.room, self._changed = Path(root), None, False
+        self.root, self.room = Path(root), None
+        self._changed = self._behind = False
         self.job = Recompute(self.root, self._tell, self._ended)
         self.reader = _account()
+
+    def opened(self, study: Study) -> Study:
+        """The study as it is read: where its stages are older than its edits (a computation was cancelled), with what the edits change at once."""
+        self._behind = bool(study.history) and not follows_edits(Case.open(self.root), study.settings)
+        return previewed(study, study.history) if self._behind else study
+
+    def sit(self, room) -> None:
+        """The page is there; it says where the case is behind its edits."""
+        self.room = room
+        if self._behind:
+            self._say("stale")
 
     def add(self, edit: Edit) -> None:
         """Records an edit and shows what it changes. BadInput where nobody makes it."""
@@ -57,6 +72,11 @@ class EditingDesk:
             with self.room.state:
                 self.room.act(lambda: self.room.take(study))
         self._say({"done": "done", "cancelled": "stale"}.get(how, "job_failed"))
+
+
+def follows_edits(case: Case, settings: Settings) -> bool:
+    """True where tree, contours and stenoses are those that the edits give."""
+    return all(is_current(case, stage, settings) for stage in STAGES if stage.name in OF_STAGE)
 
 
 def _account() -> str:

@@ -67,7 +67,13 @@ class Recompute:
     async def _run(self) -> None:
         await asyncio.sleep(self.settle_s)
         command = (sys.executable, "-m", "ccta.cli.main", "edits", str(self.root), "--apply")
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE)
+        try:
+            process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE)
+        except OSError:
+            log.exception("the computation could not begin")
+            self._task = None
+            await self._ended("failed")
+            return
         lines: list[str] = []
         try:
             async for raw in process.stderr:

@@ -33,7 +33,7 @@ def serve(root: Path, port: int = 0, open_browser: bool = True, idle_minutes: fl
     server.cli.set_defaults(authKey=secret)
     desk = EditingDesk(root)
     watch = IdleWatch(idle_minutes, busy=lambda: desk.job.running)
-    desk.room = ReadingRoom(load_study(root), f"{root.resolve().name} · coronary CT", server, secret, desk, watch)
+    desk.sit(ReadingRoom(desk.opened(load_study(root)), f"{root.resolve().name} · coronary CT", server, secret, desk, watch))
     address = f"http://127.0.0.1:{port}/index.html?secret={secret}"
 
     async def end_when_idle() -> None:

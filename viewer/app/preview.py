@@ -21,9 +21,9 @@ def previewed(study: Study, history: Sequence[Edit]) -> Study:
     """The study with another history of edits. Where a centerline moved, the contours follow only when they are traced again."""
     tree, _ = with_tree_edits(study.tree_found, applied(history, "tree"))
     sections, stenoses, _ = edited_lumen(tree, list(study.found), list(history), study.settings)
-    stenoses = [_with_plaque(one, study.stenoses) for one in stenoses]
+    stenoses = [_with_plaque(one, study.measured) for one in stenoses]
     findings = study.findings.model_copy(update={"stenoses": stenoses})
-    shown = replace(study, tree=tree, sections=tuple(sections), findings=findings, history=tuple(history), preview=True)
+    shown = replace(study, tree=tree, sections=tuple(sections), findings=findings, history=tuple(history))
     if study.pullback is None:
         return shown
     pullback, ffr = _flow(shown)

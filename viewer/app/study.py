@@ -30,7 +30,7 @@ CPR_COLUMNS = 640
 class Study:
     """sections, pullback: indexed as the branches of the tree. tree_found, found: tree and contours as the image gave them, before any edit by hand.
 
-    history: of edits. preview: the findings are those that the contours shown give at once; the stages that make them anew are still to run.
+    history: of edits. measured: the stenoses as their stage left them, with their plaque.
     """
 
     volume: Volume
@@ -43,7 +43,7 @@ class Study:
     tree_found: CoronaryTree | None = None
     found: tuple[CrossSections, ...] = ()
     history: tuple[Edit, ...] = ()
-    preview: bool = False
+    measured: tuple[Stenosis, ...] = ()
 
     @property
     def anatomy(self) -> Anatomy:
@@ -113,11 +113,11 @@ def load_study(root: Path, volume: Volume | None = None) -> Study:
     if image is None:
         raise BadInput(f"{root} holds no image; run `ccta analyse INPUT {root}` first")
     here = lambda item: case.path(item).exists()  # noqa: E731
-    tree = case.read_tree() if here("tree") else CoronaryTree(())
+    tree, findings = case.read_tree() if here("tree") else CoronaryTree(()), case.findings()
     sections = tuple(case.read_sections()) if here("contours") and len(tree) else ()
     return Study(
         volume=volume or case.read_volume(image),
-        findings=case.findings(),
+        findings=findings,
         tree=tree,
         sections=sections,
         surface=case.read_surface() if here("surface") else None,
@@ -126,4 +126,5 @@ def load_study(root: Path, volume: Volume | None = None) -> Study:
         tree_found=case.read_tree("tree_found") if here("tree_found") else tree,
         found=tuple(case.read_sections("contours_found")) if here("contours_found") and len(tree) else sections,
         history=tuple(case.edits()),
+        measured=tuple(findings.stenoses or ()),
     )

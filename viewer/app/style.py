@@ -24,7 +24,7 @@ html, body { overflow: hidden !important; background: #0b0d0f; }
 .tile { position: relative; flex: 1; cursor: pointer; border-right: 1px solid #20262c; } .tile svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 .tile:nth-child(4) { box-shadow: inset 0 0 0 1.5px #5df29a; } .tile.mld span { color: #f0b849; font-weight: 600; }
 .tile span { position: absolute; left: 4px; bottom: 2px; font-size: 10.5px; color: #b8c4cf; text-shadow: 0 0 3px #000, 0 0 3px #000; pointer-events: none;
-  white-space: nowrap; } .pane .low-name { top: auto; bottom: 4px; }
+  white-space: nowrap; } .pane .name.low-name { top: auto; bottom: 4px; }
 .ruler-text { position: absolute; color: #ffe27a; font-size: 12px; font-weight: 600; line-height: 1; text-shadow: 0 0 3px #000, 0 0 3px #000;
   transform: translate(6px, 4px); white-space: nowrap; }
 .sheet { position: fixed; inset: 0; z-index: 9; display: flex; align-items: center; justify-content: center; background: #000a; }
@@ -70,6 +70,7 @@ html, body { overflow: hidden !important; background: #0b0d0f; }
 .rows td { font-variant-numeric: tabular-nums; }
 .notes { padding: 8px; font-size: 11.5px; color: #b4c0ca; user-select: text; } .notes p { margin: 0 0 5px; } .notes i { color: #8fa1b3; }
 .notes p.undone, .notes p.replaced { opacity: 0.55; } .notes b { color: #dfe5ea; display: block; margin-bottom: 3px; }
+.rows td:last-child { white-space: normal; min-width: 60px; }
 td small { font-weight: 400; font-size: 10.5px; }
 tr.row { cursor: pointer; } tr.row:hover { background: #222c35; } tr.chosen, tr.chosen:hover { background: #27465e; }
 td.positive { color: #ff8a80; font-weight: 700; } td.grey { color: #f0c75e; font-weight: 700; } td.negative { color: #8fd0a5; }

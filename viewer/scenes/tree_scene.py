@@ -20,6 +20,8 @@ MAPS = {"diameter": "cividis", "stenosis": "plasma"}
 
 FFR_COLOURS = ((0.50, "#b2182b"), (0.75, "#fdae61"), (0.75, "#d9d9d9"), (0.80, "#d9d9d9"), (0.80, "#abd9e9"), (1.00, "#2166ac"))
 """Red to orange is positive, blue negative (ColorBrewer's hues that colour-blind readers tell apart); what is between is the grey zone and is grey."""
+DARKEST = 0.15
+"""Share of these maps that is left out, because it could not be seen on the dark page."""
 UNKNOWN = 0.35
 """Of what was not measured: a grey far darker than the grey zone's."""
 
@@ -127,7 +129,7 @@ def colours_of(kind: str, values: np.ndarray) -> np.ndarray:
         share = np.clip((np.clip(values, low, high) - np.array(at)[right - 1]) / width, 0, 1)[:, None]
         rgb = (1 - share) * colours[right - 1] + share * colours[right]
     else:
-        rgb = colormaps[MAPS[kind]](np.clip((values - low) / (high - low), 0, 1))[:, :3]
+        rgb = colormaps[MAPS[kind]](DARKEST + (1 - DARKEST) * np.clip((values - low) / (high - low), 0, 1))[:, :3]
     rgb[np.isnan(values)] = UNKNOWN
     return (rgb * 255).astype(np.uint8)
 

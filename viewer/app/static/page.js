@@ -77,6 +77,7 @@
   document.addEventListener('pointerup', up);
   document.addEventListener('wheel', wheel, { passive: false });
   document.addEventListener('keydown', key);
+  document.addEventListener('change', (event) => { if (event.target.tagName === 'SELECT') event.target.blur(); });  // so that hot keys work again
   document.addEventListener('contextmenu', (event) => { if (target(event)) event.preventDefault(); });
   window.ccta = { send };
 })();
