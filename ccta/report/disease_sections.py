@@ -16,11 +16,11 @@ def stenosis_section(findings: Findings, pictures: dict[str, bytes], marks: Mark
     for index, s, ffr in zip(order, stenoses, (lesion_ffr[i] for i in order), strict=True):
         by_hand = marks.lesion(index)
         interval = "" if isinstance(s.diameter_pct_interval, Unavailable) else " ({:.0f}–{:.0f})".format(*s.diameter_pct_interval)
-        flow = cell(ffr, f"{{:.2f}}{by_hand}", "" if isinstance(ffr, Unavailable) else ffr_verdict(ffr)[1])
+        flow = cell(ffr, f"{{:.2f}}{marks.behind(index)}", "" if isinstance(ffr, Unavailable) else ffr_verdict(ffr)[1])
         plaque = "; ".join(x for x in (s.plaque_type, ", ".join(s.high_risk)) if x) or "–"
         rows.append(
             row(
-                f"{s.segment} {SEGMENTS.get(s.segment, ('unnamed',))[0]}",
+                f"{s.segment} {SEGMENTS.get(s.segment, ('unnamed',))[0]}{marks.segment(s.segment)}",
                 Cell(f"{s.diameter_pct:.0f}{interval}{by_hand}", stenosis_tone(s.diameter_pct)),
                 f"{s.area_pct:.0f}{by_hand}",
                 f"{s.mld_mm:.1f}{by_hand} / {s.reference_diameter_mm:.1f}",
@@ -34,7 +34,7 @@ def stenosis_section(findings: Findings, pictures: dict[str, bytes], marks: Mark
     used = sorted({feature for s in stenoses for feature in s.high_risk})
     note = "In brackets: 90 % interval. Length, and the place of the minimal lumen along the vessel. FFR is read behind the lesion."
     note += f" {'; '.join(f'{f} {FEATURES[f]}' for f in used if f in FEATURES)}." if used else ""
-    note += MARK_NOTE if marks.lesions else ""
+    note += MARK_NOTE if marks.lesions or marks.segments else ""
     tables = (Table(head, tuple(rows), note=note, weights=(1.1, 1.3, 0.8, 1.2, 0.9, 1.2, 2.2, 0.7)),) if rows else ()
     shown_pictures = [Picture(k, f"{k[4:]}, laid straight from its origin; yellow the lumen, red the stenoses.") for k in pictures if k.startswith("cpr_")]
     if "cross" in pictures:

@@ -63,7 +63,7 @@ def ffr_section(findings: Findings, pictures: dict[str, bytes], marks: Marks = N
     )
     rows = [_ffr_row(name, value, value.at_mm, marks.vessel(name)) for name, value in ffr.vessels.items()]
     for index, x in enumerate(ffr.lesions):
-        rows.append(_ffr_row(f"behind {x.segment} {SEGMENTS.get(x.segment, ('lesion',))[0]}", x, Unavailable("behind the lesion"), marks.lesion(index)))
+        rows.append(_ffr_row(f"behind {x.segment} {SEGMENTS.get(x.segment, ('lesion',))[0]}", x, Unavailable("behind the lesion"), marks.behind(index)))
     note = "Positive ≤ 0.75, grey zone 0.76–0.80, negative > 0.80. Read behind the lesion, not at the end of the vessel. "
     note += "Mostly from: the cause of most of the interval; measuring it would narrow the interval most."
     note += MARK_NOTE if marks.vessels else ""

@@ -16,6 +16,7 @@ from ccta.errors import BadInput, MissingStage
 from ccta.model import Unavailable
 from ccta.pipeline import STAGES, edited_lumen
 from ccta.report.content import build
+from ccta.report.hand_edits import marks_of
 from ccta.runner import is_current
 from ccta.settings import Settings
 from tests.conftest import run_ccta
@@ -214,6 +215,18 @@ def test_renaming_leaves_the_contours_current_and_moving_does_not(tmp_path):
     case.path("tree").unlink()
     with pytest.raises(MissingStage):
         editing.run_stages(case, [contours], settings, lambda name: lambda message, share=None: None)
+
+
+def test_the_report_marks_what_rests_on_which_edit():
+    first, second = STUDY.stenoses
+    graded = LesionEdit(**WHO, center_mm=second.center_mm, before_pct=35, after_pct=70, vessel="RCA")
+    named = NameEdit(**WHO, center_mm=(900, 0, 0), before_id=6, after_id=first.segment, vessel="LAD")
+    marks = marks_of(STUDY.findings, [drawn(0, int(np.argmin(np.abs(SECTIONS[0].distance_mm - first.position_mm))), 1.2, vessel="LAD"), graded, named])
+    assert (marks.lesions, marks.shapes, marks.segments, marks.vessels) == ({0, 1}, {0}, {first.segment}, {"LAD"})
+    assert marks_of(STUDY.findings, undone([graded])).lesions == frozenset()
+    sections = {s.title: s for s in build(STUDY.findings, edits=[graded]).sections}
+    rows = [[cell.text for cell in row] for row in sections["Stenoses"].tables[0].rows]
+    assert ["†" in text for text in rows[1]] == [False, True, True, True, True, False, False, False] and "†" not in str(rows[0])
 
 
 def test_a_report_without_edits_says_nothing_of_hands():

@@ -65,7 +65,7 @@ html, body { overflow: hidden !important; background: #0b0d0f; }
 .square { container-type: size; } .square .fit { width: min(100cqw, 100cqh); aspect-ratio: 1; }
 .rows { background: #15191d; border-radius: 6px; overflow: auto; min-height: 0; }
 .rows table { border-collapse: collapse; width: 100%; font-size: 12px; }
-.rows td, .rows th { text-align: left; padding: 4px 5px; border-bottom: 1px solid #242b31; }
+.rows td, .rows th { text-align: left; padding: 4px 2px 4px 5px; border-bottom: 1px solid #242b31; }
 .rows th { color: #8fa1b3; font-weight: 500; position: sticky; top: 0; background: #15191d; } .rows td, .rows th { white-space: nowrap; }
 .rows td { font-variant-numeric: tabular-nums; }
 .notes { padding: 8px; font-size: 11.5px; color: #b4c0ca; user-select: text; } .notes p { margin: 0 0 5px; } .notes i { color: #8fa1b3; }
