@@ -116,7 +116,7 @@ def test_a_refused_case_shows_its_reasons():
     logic.on_tightest(state, study)
     assert cross_picture(study, state) == ("", []) == cpr_picture(study, state) == stack_picture(study, state)
     assert chart(study, state.branch)["ffr"] == ""
-    assert slice_picture(study, state, "coronal")[0].startswith("data:image/jpeg")
+    assert slice_picture(study, state, plane_through(study.volume, "coronal", state.position_mm)).startswith("data:image/jpeg")
     facts = headline(study.findings, SAY)
     assert [known for _, _, known in facts] == [False] * 4
     assert "contrast image is not scored" in facts[1][1]

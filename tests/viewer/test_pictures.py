@@ -42,8 +42,8 @@ def test_the_cross_hair_lies_on_the_bright_vessel(name, field_mm):
     state = logic.opened(STUDY)
     logic.on_distance(state, STUDY, 5.0)
     state.field_mm = field_mm
-    address, (x, y) = slice_picture(STUDY, state, name)
-    image = pixels(address)
+    plane = plane_through(STUDY.volume, name, state.position_mm, field_mm)
+    image, (x, y) = pixels(slice_picture(STUDY, state, plane)), plane.fraction(state.position_mm)
     assert image[int(y * image.shape[0]), int(x * image.shape[1])] > 110
 
 

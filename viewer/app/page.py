@@ -16,7 +16,7 @@ from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import IdleWatch
 from viewer.app.keys import KEYS, MOUSE, sheet
 from viewer.app.pictures import branch_values, cpr_picture, cross_half_mm, cross_picture, slice_picture, stack_picture
-from viewer.app.planes import AXES, bounds_mm
+from viewer.app.planes import AXES, bounds_mm, plane_through
 from viewer.app.study import Study
 from viewer.app.tables import corrections, headline, lesion_rows, notes, planned_rows, segment_choices, study_line
 from viewer.app.words import said
@@ -99,7 +99,10 @@ class Page(TrameApp):
         """Every view at the place of the reading state."""
         reading = self.reading
         for name in AXES:
-            image, (x, y) = slice_picture(self.study, reading, name)
+            plane = plane_through(self.study.volume, name, reading.position_mm, reading.field_mm)
+            key = (name, *plane.origin_mm, reading.field_mm, reading.level_hu, reading.width_hu)
+            image = self._kept(key, lambda plane=plane: slice_picture(self.study, reading, plane))
+            x, y = plane.fraction(reading.position_mm)
             self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_mm": round(reading.position_mm[AXES[name][2]], 1)})
         curves = self._kept(("chart", reading.branch, reading.stents), lambda: chart(self.study, reading.branch, reading.stents))
         self.state.update(chart=curves, place_x=100 * reading.distance_mm / curves["length_mm"] if curves["length_mm"] else 0)
@@ -135,7 +138,9 @@ class Page(TrameApp):
 
     def show_stack(self) -> None:
         """Cross-sections before and behind the place."""
-        image, tiles = stack_picture(self.study, self.reading)
+        reading = self.reading
+        key = ("stack", reading.branch, reading.distance_mm, reading.level_hu, reading.width_hu, reading.draft)
+        image, tiles = self._kept(key, lambda: stack_picture(self.study, reading))
         self.state.update(stack_image=image, stack=tiles)
 
     def show_cross(self) -> None:
@@ -163,7 +168,7 @@ class Page(TrameApp):
         self.state.ruler = {"view": one.view, "text": f"{one.length_mm:.1f} mm", **ends} if one else None
 
     def _kept(self, key: tuple, draw):
-        """What was drawn for the same vessel before: most clicks move along one vessel, and its curve and straightened picture stay as they are."""
+        """What was drawn for the same key before: most clicks move along one vessel or in one plane, and what does not change stays as it is."""
         if key not in self._drawn:
             self._drawn = {known: drawn for known, drawn in self._drawn.items() if known[0] != key[0]}
             self._drawn[key] = draw()

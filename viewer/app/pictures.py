@@ -11,7 +11,7 @@ from PIL import Image
 from ccta.anatomy.reformat import CprGrid, Frames, StraightenedCpr, cross_section_stack, cut_along
 from ccta.model import CrossSections
 from viewer.app.editor import drawn_radius_mm, radii_of
-from viewer.app.planes import plane_image, plane_through, windowed
+from viewer.app.planes import Plane, plane_image, windowed
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
 
@@ -21,7 +21,7 @@ DRAWN_HALF_MM = 1.5
 STACK_MM = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
 """Places of the cross-section stack, from where the pointer is."""
 STACK_HALF_MM = 4.0
-SLICE_PIXELS = 560
+SLICE_PIXELS = 512
 
 
 def jpeg(grey: np.ndarray) -> str:
@@ -31,11 +31,9 @@ def jpeg(grey: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def slice_picture(study: Study, state: ReadingState, name: str) -> tuple[str, tuple[float, float]]:
-    """One slice, and where the cross-hair falls in it (fractions)."""
-    plane = plane_through(study.volume, name, state.position_mm, state.field_mm)
-    pixel_mm = max(plane.size_mm) / SLICE_PIXELS
-    return jpeg(windowed(plane_image(study.volume, plane, pixel_mm), state.level_hu, state.width_hu)), plane.fraction(state.position_mm)
+def slice_picture(study: Study, state: ReadingState, plane: Plane) -> str:
+    """One slice in the page's window."""
+    return jpeg(windowed(plane_image(study.volume, plane, max(plane.size_mm) / SLICE_PIXELS), state.level_hu, state.width_hu))
 
 
 def cpr_picture(study: Study, state: ReadingState) -> tuple[str, list[str]]:
