@@ -24,7 +24,7 @@ from ccta.case import Case
 from ccta.cli.console import print_table
 
 GOALS = {"first": 4.0, "interactive": 8.0, "click_ms": 200.0, "mpr_fps": 12.0, "cpr_fps": 15.0, "memory_gib": 1.0}
-FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+FLAGS = ["--no-sandbox", "--enable-unsafe-swiftshader"]
 CLICKS, DRAG_S = 25, 4.0
 
 CLICK = """async ([selector, x, y]) => {

@@ -21,7 +21,8 @@ from tests.viewer.small_case import write_small_case
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt install chromium)")
-SOFTWARE_GL = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+SOFTWARE_GL = ["--no-sandbox", "--enable-unsafe-swiftshader"]
+"""As Chromium draws by itself where there is no graphics card."""
 SLICES = ("axial", "coronal", "sagittal")
 HARMLESS = "405 (Method Not Allowed)"
 """trame's page first asks for a session launcher, which a single-user server does not have."""

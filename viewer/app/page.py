@@ -25,6 +25,8 @@ from viewer.scenes.tree_scene import TreeScene, scale_marks, tree_values
 log = logging.getLogger(__name__)
 
 TREE_FOLLOWS_S = 0.15
+KEPT = 12
+"""Pictures of a kind that are kept: a drag across the heart comes by the same vessels again."""
 
 
 class Page(TrameApp):
@@ -169,10 +171,12 @@ class Page(TrameApp):
 
     def _kept(self, key: tuple, draw):
         """What was drawn for the same key before: most clicks move along one vessel or in one plane, and what does not change stays as it is."""
-        if key not in self._drawn:
-            self._drawn = {known: drawn for known, drawn in self._drawn.items() if known[0] != key[0]}
-            self._drawn[key] = draw()
-        return self._drawn[key]
+        known = self._drawn.setdefault(key[0], {})
+        if key not in known:
+            if len(known) >= KEPT:
+                known.pop(next(iter(known)))
+            known[key] = draw()
+        return known[key]
 
     def act(self, action, *values, show=None) -> None:
         """Runs what a click means and shows the outcome. A failure goes to the log and as one sentence to the page, never as a traceback."""
