@@ -222,13 +222,15 @@ def test_the_pointer_on_the_curve_takes_the_cross_section_along(room):
 
 def test_the_vessel_turns_by_drag_and_a_tile_of_the_stack_goes_there(room):
     before, box = at_the_first_lesion(room), room.locator("#cpr").bounding_box()
+    angle = lambda: int(re.search(r"(\d+)°", room.inner_text(".side .pane .name >> nth=0")).group(1))  # noqa: E731
+    first = angle()
     room.mouse.move(box["x"] + 200, box["y"] + 30)
     room.mouse.down()
     room.mouse.move(box["x"] + 200, box["y"] + 70, steps=4)
     room.wait_for_function("before => document.querySelector('#cpr img').src !== before", arg=before["cpr"])
     room.mouse.up()
     room.wait_for_timeout(200)
-    assert shown(room)["curve"] == before["curve"] and "30°" in room.inner_text(".side .pane .name >> nth=0")
+    assert shown(room)["curve"] == before["curve"] and angle() == (first + 30) % 360
     assert "MLD" in room.inner_text("#tile-3")
     assert click(room, "#tile-5")["curve"] > before["curve"]
 
