@@ -104,9 +104,10 @@ STEADY = (0.0, np.zeros((0, 3)))
 
 def assembled(space, state, nu, scales, motion=STEADY):
     tau, tau_c = np.zeros(len(space.cells)), np.zeros(len(space.cells))
-    time_scales(space.cells, space.gradient, state, (nu, float(space.degree), *scales), tau, tau_c)
+    viscosity = np.full(len(space.cells), nu)
+    time_scales(space.cells, space.gradient, state, viscosity, (float(space.degree), *scales), tau, tau_c)
     data, residual = np.zeros((len(space.pattern.column), 4, 4)), np.zeros_like(state)
-    assemble(space.for_kernels, state, (tau, tau_c, nu, *motion), space.basis, (data, residual), True)
+    assemble(space.for_kernels, state, (tau, tau_c, viscosity, *motion), space.basis, (data, residual), True)
     return data, residual, tau, tau_c
 
 
@@ -120,7 +121,7 @@ def test_the_jacobian_is_the_derivative_of_the_residual(degree, bend, rate):
     sides = []
     for sign in (1, -1):
         residual = np.zeros_like(state)
-        assemble(space.for_kernels, state + sign * 1e-6 * change, (tau, tau_c, nu, *motion), space.basis, (data, residual), False)
+        assemble(space.for_kernels, state + sign * 1e-6 * change, (tau, tau_c, np.full(len(space.cells), nu), *motion), space.basis, (data, residual), False)
         sides.append(residual)
     np.testing.assert_allclose((to_scipy(space.pattern, data) @ change.ravel()).reshape(-1, 4), (sides[0] - sides[1]) / 2e-6, atol=1e-6)
 
