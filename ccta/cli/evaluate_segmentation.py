@@ -155,7 +155,7 @@ def found_in(volume: Volume, arteries: bool) -> Found:
         case = Case.create(Path(folder) / "case")
         case.write_volume("image", volume)
         case.update_findings(acquisition=Acquisition(contrast=True))
-        stages = select(pipeline(), ["segment", "tree"] if arteries else ["segment"])
+        stages = select(pipeline(), ["segment", "centerlines", "tree"] if arteries else ["segment"])
         run_stages(case, stages, Settings(), lambda stage: lambda message, share=None: None)
         heart, coronary = (case.read_volume(item).array if case.path(item).exists() else None for item in ("heart", "coronary"))
         items = ("heart", "coronary", "tree") if arteries else ("heart",)
