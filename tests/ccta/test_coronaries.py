@@ -80,7 +80,7 @@ def test_the_far_side_of_calcium_is_not_lumen():
 def test_the_border_of_an_artery_is_uncertain_and_its_axis_is_not(found):
     rca = left_and_right()["RCA"]
     axis = rca.points_mm[(np.hypot(*rca.points_mm[:, :2].T) > 16) & (rca.radius_mm > 1.3)]
-    sure, unsure = (sample(found.uncertainty, axis + [0, 0, off]).mean() for off in (0.0, 1.5))
+    sure, unsure = (sample(found.uncertainty, axis + np.array([0, 0, off])).mean() for off in (0.0, 1.5))
     assert sure < 20 and unsure > sure + 20
     away = distance_to(left_and_right().values(), to_patient_mm(np.argwhere(found.uncertainty.array > 0), found.labels.affine))
     assert (away > 3.0).mean() < 0.05
