@@ -1,6 +1,7 @@
 """Drawing on the cross-section and the edits that come of it, without a browser."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from viewer.app.preview import previewed
 from viewer.app.state import HANDLES, ReadingState
 from viewer.app.study import Study
 from viewer.app.tables import corrections, lesion_rows
-from viewer.app.words import said
+from viewer.app.words import NotPossible, said
 
 SMALL = small_study()
 STUDY = dataclasses.replace(SMALL, found=SMALL.sections, tree_found=SMALL.tree, measured=tuple(SMALL.stenoses))
@@ -91,8 +92,20 @@ def test_a_drawn_contour_changes_stenosis_and_ffr_at_once_and_undoing_gives_them
     rows = lesion_rows(shown, SAY)
     assert [("†" in row["stenosis"]) for row in rows] == [s.branch == 0 for s in shown.stenoses] and "†" not in str(lesion_rows(plain, SAY))
     (row,) = corrections(shown, SAY)
-    assert (row["who"], row["what"], row["state"]) == ("Dr Li", "lumen contour", "applied") and "mm² →" in row["change"]
+    assert (row["who"], row["what"], row["state"]) == ("Dr Li", "lumen contour", "applied") and re.fullmatch(r"[\d.]+ → [\d.]+ mm²", row["change"])
     assert corrections(shown, said("zh"))[0]["what"] == "管腔轮廓"
+
+
+def test_reasons_and_corrections_are_said_in_the_pages_language():
+    with pytest.raises(NotPossible) as reason:
+        editor.lesion_edit(logic.opened(STUDY), STUDY, "regrade", "Dr Li", "much")
+    assert "got much" in str(reason.value) and reason.value.said(said("zh")).endswith("much") and "百分数" in reason.value.said(said("zh"))
+    state = logic.opened(STUDY)
+    edits = [editor.name_edit(state, STUDY, 8, "Dr Li"), editor.point_edit(state, STUDY, np.add(state.position_mm, 1.0), "Dr Li")]
+    edits += [editor.lesion_edit(state, STUDY, action, "Dr Li", "70") for action in ("regrade", "delete", "add")]
+    rows = corrections(dataclasses.replace(STUDY, history=tuple(edits)), said("zh"))
+    assert [row["change"] for row in rows] == ["8 mm", "60 %", "60 % → 70 %", "1.7 mm", "mLAD → dLAD"]
+    assert all(re.search("[一-鿿]", row["what"]) and re.search("[一-鿿]", row["shown"]) for row in rows)
 
 
 def test_renaming_moving_and_lesions():

@@ -78,6 +78,11 @@ def test_every_word_has_both_languages_and_is_used(template):
     assert unused == []
 
 
+def test_no_handler_of_the_page_raises_an_english_sentence():
+    for name in ("editor", "logic", "room", "page", "editing_desk"):
+        assert not re.search(r"raise \w*BadInput\(", (ROOT / f"viewer/app/{name}.py").read_text()), name
+
+
 def test_an_unknown_language_is_english():
     assert said("xx") == said("en") != said("zh") and LANGUAGES == ("en", "zh")
 

@@ -15,6 +15,7 @@ from ccta.settings import Settings
 from viewer.app.jobs import Recompute, Step
 from viewer.app.preview import previewed
 from viewer.app.study import Study, load_study
+from viewer.app.words import NotPossible
 
 
 class EditingDesk:
@@ -42,8 +43,11 @@ class EditingDesk:
         self._shown(editing.record(Case.open(self.root), edit))
 
     def history(self, way: str) -> None:
-        """Undo or redo. BadInput where there is nothing to."""
-        self._shown(editing.undo(Case.open(self.root)) if way == "undo" else editing.redo(Case.open(self.root)))
+        """Undo or redo. NotPossible where there is nothing to."""
+        case, state = Case.open(self.root), "applied" if way == "undo" else "undone"
+        if not any(edit.state == state for edit in case.edits()):
+            raise NotPossible("nothing_to_undo" if way == "undo" else "nothing_to_redo")
+        self._shown(editing.undo(case) if way == "undo" else editing.redo(case))
 
     def _shown(self, history: list[Edit]) -> None:
         self._changed = True

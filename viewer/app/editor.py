@@ -6,10 +6,10 @@ import numpy as np
 
 from ccta import editing
 from ccta.edits import ContourEdit, LesionEdit, NameEdit, PointEdit
-from ccta.errors import BadInput
 from ccta.model import SEGMENTS, CrossSections
 from viewer.app.state import HANDLES, Draft, ReadingState
 from viewer.app.study import Study
+from viewer.app.words import NotPossible
 
 RADII_MM = (0.1, 5.5)
 """A handle stays within the picture of the cross-section."""
@@ -18,13 +18,13 @@ NEW_LESION_MM = 8.0
 
 
 def begin(state: ReadingState, study: Study, contour: str) -> None:
-    """Opens the contour nearest to the place for drawing; a second time closes it. BadInput where there is none."""
+    """Opens the contour nearest to the place for drawing; a second time closes it. NotPossible where there is none."""
     if state.draft is not None and state.draft.contour == contour:
         state.draft = None
         return
     section = study.section(state.branch)
     if section is None or contour not in ("lumen", "wall"):
-        raise BadInput("no contour was traced here, so there is none to correct")
+        raise NotPossible("no_contour_here")
     plane = int(np.argmin(np.abs(section.distance_mm - state.distance_mm)))
     state.draft, state.hover_mm, state.mode = Draft(contour, state.branch, plane), -1.0, ""
 
@@ -33,7 +33,7 @@ def drag(state: ReadingState, study: Study, handle: int, x_mm: float, y_mm: floa
     """A control point pulled to a place in the plane (u, v mm from its center): its distance from the center counts, its angle stays."""
     draft = state.draft
     if draft is None:
-        raise BadInput("choose lumen or wall before drawing")
+        raise NotPossible("choose_contour")
     handle, radius = int(handle) % HANDLES, float(np.hypot(float(x_mm), float(y_mm)))
     if not np.isfinite(radius):
         raise ValueError(f"a control point needs finite coordinates, got {x_mm}, {y_mm}")
@@ -74,10 +74,10 @@ def handle_places(draft: Draft, section: CrossSections) -> np.ndarray:
 
 
 def contour_edit(state: ReadingState, study: Study, by: str) -> ContourEdit:
-    """What was drawn, as an edit; the draft is closed. BadInput where nothing was drawn."""
+    """What was drawn, as an edit; the draft is closed. NotPossible where nothing was drawn."""
     draft = state.draft
     if draft is None or not any(draft.change_mm):
-        raise BadInput("nothing was drawn yet; pull a point of the contour first")
+        raise NotPossible("nothing_drawn")
     section = study.section(draft.branch)
     before, after = (section.contour_mm(draft.plane, radius) for radius in (radii_of(draft, section), drawn_radius_mm(draft, section)))
     place = _place(study, draft.branch, float(section.distance_mm[draft.plane]), by)
@@ -87,34 +87,34 @@ def contour_edit(state: ReadingState, study: Study, by: str) -> ContourEdit:
 
 
 def name_edit(state: ReadingState, study: Study, segment: int, by: str) -> NameEdit:
-    """The segment at the place gets another name. BadInput where that is its name already."""
+    """The segment at the place gets another name. NotPossible where that is its name already."""
     branch = study.branch(state.branch)
     before = branch.segment_at(state.distance_mm)
     if int(segment) not in SEGMENTS or before == int(segment):
-        raise BadInput("choose another name than the segment has")
+        raise NotPossible("other_name")
     center = _point(branch.points_mm[int(np.argmin(np.abs(branch.distance_mm - state.distance_mm)))])
     return NameEdit(**_place(study, state.branch, state.distance_mm, by), center_mm=center, before_id=before, after_id=int(segment))
 
 
 def point_edit(state: ReadingState, study: Study, position_mm, by: str) -> PointEdit:
-    """The centerline at the place shall run through another position. BadInput where it is too far away to be meant."""
+    """The centerline at the place shall run through another position. NotPossible where it is too far away to be meant."""
     branch = study.branch(state.branch)
     start = branch.points_mm[int(np.argmin(np.abs(branch.distance_mm - state.distance_mm)))]
     if not np.linalg.norm(np.subtract(position_mm, start)) <= 2 * RADII_MM[1]:
-        raise BadInput("the centerline is moved within 11 mm of the place shown; go there first, then choose where it shall run")
+        raise NotPossible("point_too_far")
     state.mode = ""
     return PointEdit(**_place(study, state.branch, state.distance_mm, by), center_mm=_point(start), after_mm=_point(position_mm))
 
 
 def lesion_edit(state: ReadingState, study: Study, action: str, by: str, percent: str = "") -> LesionEdit:
-    """The chosen stenosis deleted or regraded, or one added at the place. BadInput where none is chosen or the degree is no number from 0 to 100."""
+    """The chosen stenosis deleted or regraded, or one added at the place. NotPossible where none is chosen or the degree is no number from 0 to 100."""
     if action == "add":
         if study.section(state.branch) is None:
-            raise BadInput("no contour was traced here, so that no stenosis can be measured")
+            raise NotPossible("no_contour_here")
         center = _point(study.branch(state.branch).point_at(state.distance_mm))
         return LesionEdit(**_place(study, state.branch, state.distance_mm, by), center_mm=center, length_mm=NEW_LESION_MM)
     if not 0 <= state.lesion < len(study.stenoses):
-        raise BadInput("choose a stenosis in the table first")
+        raise NotPossible("choose_stenosis")
     chosen = study.stenoses[state.lesion]
     after = _percent(percent) if action == "regrade" else None
     place = _place(study, chosen.branch, chosen.position_mm, by)
@@ -127,14 +127,14 @@ def _percent(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 100:
-        raise BadInput(f"a degree is a number from 0 to 100 percent, got {str(text).strip() or 'nothing'}")
+        raise NotPossible("bad_degree", text=str(text).strip() or "–")
     return value
 
 
 def _place(study: Study, branch: int, distance_mm: float, by: str) -> dict:
-    """by, at, and the place in words, as each edit begins. BadInput without a name."""
+    """by, at, and the place in words, as each edit begins. NotPossible without a name."""
     if not by.strip():
-        raise BadInput("an edit needs the name of who makes it; write it at the top of the page")
+        raise NotPossible("needs_name")
     own = study.branch(branch)
     segment = own.segment_at(distance_mm)
     vessel = SEGMENTS[segment][1] if segment in SEGMENTS else ""

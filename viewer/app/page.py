@@ -19,7 +19,7 @@ from viewer.app.pictures import branch_values, cpr_picture, cross_half_mm, cross
 from viewer.app.planes import AXES, bounds_mm, plane_through
 from viewer.app.study import Study
 from viewer.app.tables import corrections, headline, lesion_rows, notes, planned_rows, segment_choices, study_line
-from viewer.app.words import said
+from viewer.app.words import NotPossible, said
 from viewer.scenes.tree_scene import TreeScene, scale_marks, tree_values
 
 log = logging.getLogger(__name__)
@@ -185,6 +185,8 @@ class Page(TrameApp):
             action(*values)
             (show or self.show)()
             self.state.problem = ""
+        except NotPossible as reason:
+            self.state.problem = reason.said(self.say)
         except CctaError as error:
             self.state.problem = str(error)
         except Exception:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ccta.edits import segment_name
+import numpy as np
+
+from ccta.edits import Edit, contour_area_mm2, segment_name
 from ccta.findings import Findings
 from ccta.model import SEGMENTS, Unavailable
 from ccta.report.hand_edits import marks_of
@@ -95,9 +97,21 @@ def corrections(study: Study, say: dict[str, str]) -> list[dict]:
     for edit in reversed(study.history):
         detail = {"contour": lambda e: e.contour, "lesion": lambda e: e.action}.get(edit.kind)
         kind = f"kind_{edit.kind}_{detail(edit)}" if detail else f"kind_{edit.kind}"
-        change = f"{edit.before} → {edit.after}" if edit.kind != "point" else edit.after
-        rows.append({"who": edit.by, "what": say[kind], "where": edit.place, "change": change, "state": edit.state, "shown": say[f"state_{edit.state}"]})
+        row = {"who": edit.by, "what": say[kind], "where": edit.place, "change": _change(edit, say)}
+        rows.append({**row, "state": edit.state, "shown": say[f"state_{edit.state}"]})
     return rows
+
+
+def _change(edit: Edit, say: dict[str, str]) -> str:
+    """Before and after, in figures and names that need no translation."""
+    if edit.kind == "contour":
+        return f"{contour_area_mm2(edit.before_mm):.1f} → {contour_area_mm2(edit.after_mm):.1f} mm²"
+    if edit.kind == "name":
+        return " → ".join(segment_name(one) if one else say["unnamed"] for one in (edit.before_id, edit.after_id))
+    if edit.kind == "point":
+        return f"{np.linalg.norm(np.subtract(edit.after_mm, edit.center_mm)):.1f} mm"
+    degrees = " → ".join(f"{one:.0f} %" for one in (edit.before_pct, edit.after_pct) if one is not None)
+    return degrees or f"{edit.length_mm:.0f} mm"
 
 
 def segment_choices(say: dict[str, str]) -> list[list]:

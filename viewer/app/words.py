@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ccta.errors import BadInput
+
 LANGUAGES = ("en", "zh")
 
 WORDS = {
@@ -134,9 +136,34 @@ WORDS = {
     "mouse_over_does": ("the cross-section follows", "横截面跟随"),
     # troubles
     "not_shown": ("This could not be shown; see the terminal for the reason.", "无法显示;原因见终端。"),
+    "no_contour_here": ("no contour was traced here, so that nothing can be corrected or measured", "此处没有轮廓,无法修改或测量"),
+    "choose_contour": ("choose lumen or wall before drawing", "请先选择管腔或外壁"),
+    "nothing_drawn": ("nothing was drawn yet; pull a point of the contour first", "尚未修改;请先拖动轮廓上的控制点"),
+    "other_name": ("choose another name than the segment has", "请选择与当前不同的节段名称"),
+    "point_too_far": (
+        "the centerline is moved within 11 mm of the place shown; go there first, then choose where it shall run",
+        "中心线只能在当前位置 11 mm 内移动;请先定位,再指定其位置",
+    ),
+    "choose_stenosis": ("choose a stenosis in the table first", "请先在表中选择狭窄"),
+    "bad_degree": ("a degree is a number from 0 to 100 percent, got {text}", "狭窄程度应为 0 至 100 的百分数,输入为 {text}"),
+    "needs_name": ("an edit needs the name of who makes it; write it at the top of the page", "修改需注明姓名;请在页面上方填写"),
+    "nothing_to_undo": ("there is nothing to undo", "没有可撤销的修改"),
+    "nothing_to_redo": ("there is nothing to redo", "没有可重做的修改"),
     "idle": ("This session was closed because nobody used it. Start it again with the command that opened it.", "长时间未使用,会话已关闭。请重新启动。"),
 }
 """key -> (English, Chinese)."""
+
+
+class NotPossible(BadInput):
+    """What the reader asked for cannot be done; the reason is a word of the page. As text it is English."""
+
+    def __init__(self, key: str, **values):
+        super().__init__(WORDS[key][0].format(**values))
+        self.key, self.values = key, values
+
+    def said(self, say: dict[str, str]) -> str:
+        """The reason in the page's language."""
+        return say[self.key].format(**self.values)
 
 
 def said(language: str) -> dict[str, str]:
