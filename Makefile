@@ -6,7 +6,7 @@ SEED ?= 1
 VIEW ?= 1
 DEMO ?= demo
 
-.PHONY: setup demo test bench bench-flow verify lint lock clean
+.PHONY: setup demo test bench bench-flow bench-viewer verify lint lock clean
 
 setup:
 	@$(PYTHON) bootstrap.py
@@ -29,6 +29,10 @@ bench: setup
 bench-flow: verify
 	@$(BIN)/python -m tests.benchmarks.network
 	@$(BIN)/python -m tests.benchmarks.flow_cohort
+
+bench-viewer: setup
+	@$(PYTHON) bootstrap.py --browser
+	@$(BIN)/python -m tests.benchmarks.viewer $(CASE)
 
 verify: setup
 	@$(BIN)/python -m tests.benchmarks.verification

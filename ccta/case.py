@@ -2,7 +2,8 @@
 
 Every file is written under a temporary name in the same directory and renamed, so that a killed stage leaves no half file. `case.json`
 records, per stage, the command, settings, versions, and the hashes of what it read and wrote; a stage whose inputs or settings have
-changed since is stale. Sections of findings.json are items too, named `findings.<section>`.
+changed since is stale. Sections of findings.json are items too, named `findings.<section>`, and so are the hand edits of a stage, `edits.<stage>`,
+and what a tree is without its names, `shape.tree`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import nibabel
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from ccta.edits import HISTORY, Edit, applied
 from ccta.errors import BadInput, MissingStage, StorageFailed
 from ccta.findings import CalciumEdit, Findings, PullbackFile
-from ccta.model import Branch, CoronaryTree, CrossSections, Surface, Unavailable, Volume
+from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable, Volume
 from ccta.polydata import read_polydata, sections_from_polydata, sections_polydata, surface_from_polydata, surface_polydata, tree_polydata
+from ccta.tree_file import shape_of, tree_from_dict, tree_to_dict
 
 LAYOUT = {
     "image": ("image.nii.gz", "ccta analyse"),
@@ -34,9 +37,13 @@ LAYOUT = {
     "heart": ("heart.nii.gz", "ccta segment"),
     "coronary": ("coronary.nii.gz", "ccta segment"),
     "artery_probability": ("artery_probability.nii.gz", "ccta segment"),
+    "artery_uncertainty": ("artery_uncertainty.nii.gz", "ccta segment"),
+    "tree_found": ("tree_found.json", "ccta tree"),
     "tree": ("tree.json", "ccta tree"),
     "tree_polydata": ("tree.vtp", "ccta tree"),
+    "contours_found": ("contours_found.vtp", "ccta measure"),
     "contours": ("contours.vtp", "ccta measure"),
+    "edits": ("edits.json", "ccta view"),
     "surface": ("surface.vtp", "ccta measure"),
     "mesh": ("mesh.msh", "ccta flow"),
     "flow": ("flow.vtu", "ccta flow"),
@@ -47,8 +54,8 @@ LAYOUT = {
     "report_pdf": ("report.pdf", "ccta report"),
     "dicom": ("dicom", "ccta report"),
 }
-SECTION = "findings."
-EDITS = TypeAdapter(list[CalciumEdit])
+SECTION, EDITS_OF, SHAPE_OF = "findings.", "edits.", "shape."
+CALCIUM_EDITS = TypeAdapter(list[CalciumEdit])
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI stores RAS, we think in LPS
 
 
@@ -139,6 +146,12 @@ class Case:
         """A hash of an item's content (a file, a section of the findings, or the reason for its absence); empty where there is none."""
         if item.startswith(SECTION):
             return _hash(self.findings().model_dump_json(include={item.removeprefix(SECTION)}, by_alias=False).encode())
+        if item.startswith(EDITS_OF):
+            own = applied(self.edits(), item.removeprefix(EDITS_OF))
+            return _hash(HISTORY.dump_json(own)) if own else ""
+        if item.startswith(SHAPE_OF):
+            file = item.removeprefix(SHAPE_OF)
+            return _hash(shape_of(self.read_tree(file))) if self.path(file).exists() else self.digest(file)
         path = self.path(item)
         if path.is_file():
             with path.open("rb") as file:
@@ -171,24 +184,25 @@ class Case:
         with self.writing(item) as path:
             path.write_text(text)
 
-    def write_tree(self, tree: CoronaryTree) -> None:
-        self.write_json("tree", json.dumps(tree_to_dict(tree)))
-        with self.writing("tree_polydata") as path:
-            tree_polydata(tree).save(path)
+    def write_tree(self, tree: CoronaryTree, item: str = "tree") -> None:
+        self.write_json(item, json.dumps(tree_to_dict(tree)))
+        if item == "tree":
+            with self.writing("tree_polydata") as path:
+                tree_polydata(tree).save(path)
 
-    def read_tree(self) -> CoronaryTree:
-        path = self.require("tree")
+    def read_tree(self, item: str = "tree") -> CoronaryTree:
+        path = self.require(item)
         try:
             return tree_from_dict(json.loads(path.read_text()))
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{path} is not a tree ({error}); correct it or run `ccta tree` again") from error
 
-    def write_sections(self, sections: list[CrossSections]) -> None:
-        with self.writing("contours") as path:
+    def write_sections(self, sections: list[CrossSections], item: str = "contours") -> None:
+        with self.writing(item) as path:
             sections_polydata(sections).save(path)
 
-    def read_sections(self) -> list[CrossSections]:
-        return sections_from_polydata(read_polydata(self.require("contours")), len(self.read_tree()))
+    def read_sections(self, item: str = "contours") -> list[CrossSections]:
+        return sections_from_polydata(read_polydata(self.require(item)), len(self.read_tree()))
 
     def write_surface(self, surface: Surface) -> None:
         with self.writing("surface") as path:
@@ -214,17 +228,27 @@ class Case:
         return findings
 
     def calcium_edits(self) -> list[CalciumEdit]:
-        """Hand corrections of the lesion list in their order, [] where there are none."""
-        path = self.path("calcium_edits")
+        """Hand corrections of the calcium list in their order, [] where there are none."""
+        return self._read_list("calcium_edits", CALCIUM_EDITS)
+
+    def write_calcium_edits(self, edits: list[CalciumEdit]) -> None:
+        self.write_json("calcium_edits", CALCIUM_EDITS.dump_json(edits, indent=1).decode())
+
+    def edits(self) -> list[Edit]:
+        """The history of hand edits of tree, contours and stenoses, [] where there are none."""
+        return self._read_list("edits", HISTORY)
+
+    def write_edits(self, history: list[Edit]) -> None:
+        self.write_json("edits", HISTORY.dump_json(history, indent=1).decode())
+
+    def _read_list(self, item: str, adapter: TypeAdapter) -> list:
+        path = self.path(item)
         if not path.exists():
             return []
         try:
-            return EDITS.validate_json(path.read_text())
+            return adapter.validate_json(path.read_text())
         except (ValidationError, UnicodeDecodeError) as error:
-            raise BadInput(f"{path} is no list of corrections ({str(error).splitlines()[0]}); correct it, or delete it for the automatic list") from error
-
-    def write_calcium_edits(self, edits: list[CalciumEdit]) -> None:
-        self.write_json("calcium_edits", EDITS.dump_json(edits, indent=1).decode())
+            raise BadInput(f"{path} is no list of corrections ({str(error).splitlines()[0]}); correct it, or delete it for the automatic result") from error
 
     def pullback(self) -> PullbackFile:
         return PullbackFile.model_validate_json(self.require("pullback").read_text())
@@ -249,31 +273,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def tree_to_dict(tree: CoronaryTree) -> dict:
-    """tree.json: points rounded to a micrometre."""
-    return {"dominance": tree.dominance, "branches": [_branch_to_dict(branch) for branch in tree]}
-
-
-def _branch_to_dict(branch: Branch) -> dict:
-    return {
-        "name": branch.name,
-        "parent": branch.parent,
-        "parent_distance_mm": round(float(branch.parent_distance_mm), 4),
-        "points_mm": np.round(branch.points_mm, 3).tolist(),
-        "radius_mm": np.round(branch.radius_mm, 4).tolist(),
-        "segment": branch.segment.tolist(),
-    }
-
-
-def tree_from_dict(data: dict) -> CoronaryTree:
-    """The inverse of `tree_to_dict`; ValueError, KeyError or TypeError where the data is no tree."""
-    branches = (
-        Branch(np.array(b["points_mm"], float), np.array(b["radius_mm"], float), b["parent"], b["parent_distance_mm"], np.array(b["segment"], int), b["name"])
-        for b in data["branches"]
-    )
-    return CoronaryTree(tuple(branches), data["dominance"])
 
 
 def _hash(data: bytes) -> str:

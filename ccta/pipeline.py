@@ -8,9 +8,10 @@ Stages import their algorithms when they run, so that a command loads only what 
 from __future__ import annotations
 
 from ccta.case import Case
+from ccta.edits import Edit, applied
 from ccta.errors import Refusal
-from ccta.findings import Acquisition, CalciumEdit, Findings
-from ccta.model import CoronaryTree, Unavailable, Volume
+from ccta.findings import Acquisition, CalciumEdit, Findings, Stenosis
+from ccta.model import CoronaryTree, CrossSections, Unavailable, Volume
 from ccta.runner import Progress, Stage
 from ccta.settings import Settings
 from ccta.tissues import PlaceMap
@@ -21,11 +22,12 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     from ccta.anatomy.coronaries import segment_coronaries
     from ccta.anatomy.heart import measure_heart, segment_heart
     from ccta.networks.coronary_inference import predict_vessels
+    from ccta.networks.inference import predict_places
     from ccta.reading.quality import assess_quality
 
     volume = case.read_volume("image")
     progress("heart and aorta")
-    heart = segment_heart(volume, settings.segment)
+    heart = segment_heart(volume, settings.segment, predict_places(volume))
     case.write_volume("heart", heart)
     acquisition = case.findings().acquisition
     phase = acquisition.phase_percent if acquisition else Unavailable("the phase is not known")
@@ -34,24 +36,37 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     try:
         found = segment_coronaries(volume, heart, settings.segment, predict_vessels)
     except Refusal as refusal:
-        return {"coronary": str(refusal), "artery_probability": str(refusal)}
+        return dict.fromkeys(("coronary", "artery_probability", "artery_uncertainty"), str(refusal))
     case.write_volume("coronary", found.labels)
+    case.write_volume("artery_uncertainty", found.uncertainty)
     if isinstance(found.probability, Unavailable):
         return {"artery_probability": found.probability.reason}
     case.write_volume("artery_probability", found.probability)
     return {}
 
 
-def tree(case: Case, settings: Settings, progress: Progress) -> None:
-    """Centerlines, SCCT names, and how sure the network is of each segment."""
-    from ccta.anatomy.branch_names import name_tree, tree_findings
+def centerlines(case: Case, settings: Settings, progress: Progress) -> None:
+    """Centerlines with SCCT names, as the image gives them."""
+    from ccta.anatomy.branch_names import name_tree
     from ccta.anatomy.centerline import extract_tree
-    from ccta.anatomy.confidence import with_confidence
 
     volume, heart = case.read_volume("image"), case.read_volume("heart")
     progress("centerlines")
     named = name_tree(extract_tree(volume, heart, case.read_volume("coronary"), settings.tree), heart, settings.tree)
-    case.write_tree(named.continued())
+    case.write_tree(named.continued(), "tree_found")
+
+
+def tree(case: Case, settings: Settings, progress: Progress) -> None:
+    """The tree with its hand edits, and how sure the network is of each segment."""
+    from ccta.anatomy.branch_names import tree_findings
+    from ccta.anatomy.confidence import with_confidence
+    from ccta.anatomy.edited import with_tree_edits
+
+    edits = applied(case.edits(), "tree")
+    progress(f"{len(edits)} hand edits" if edits else "segments")
+    named, lost = with_tree_edits(case.read_tree("tree_found"), edits)
+    _tell_lost(lost, progress)
+    case.write_tree(named)
     here = case.path("artery_probability").exists()
     seen = (
         case.read_volume("artery_probability") if here else case.unavailable("artery_probability") or Unavailable("the case has no artery_probability.nii.gz")
@@ -59,27 +74,53 @@ def tree(case: Case, settings: Settings, progress: Progress) -> None:
     case.update_findings(tree=with_confidence(tree_findings(named), named, seen))
 
 
-def measure(case: Case, settings: Settings, progress: Progress) -> None:
-    """Contours, lumen surface, stenoses, plaque and pericoronary fat."""
+def contours(case: Case, settings: Settings, progress: Progress) -> None:
+    """Lumen and wall contours, as the image gives them."""
     from ccta.anatomy.contours import trace_contours
+
+    progress("lumen and wall contours")
+    case.write_sections(trace_contours(case.read_volume("image"), case.read_tree(), settings.measure), "contours_found")
+
+
+def measure(case: Case, settings: Settings, progress: Progress) -> None:
+    """Contours and stenoses with their hand edits, lumen surface, plaque and pericoronary fat."""
     from ccta.anatomy.lumen_surface import lumen_surface
     from ccta.disease.fat import measure_fat
     from ccta.disease.plaque import measure_plaque
-    from ccta.disease.stenosis import find_stenoses
     from ccta.reading.segment_quality import segment_qualities, with_segments
 
-    volume, named = case.read_volume("image"), case.read_tree()
-    progress("lumen and wall contours")
-    sections = trace_contours(volume, named, settings.measure)
+    volume, named, edits = case.read_volume("image"), case.read_tree(), case.edits()
+    sections, found_stenoses, lost = edited_lumen(named, case.read_sections("contours_found"), edits, settings)
+    _tell_lost(lost, progress)
     case.write_sections(sections)
     progress("lumen surface")
     case.write_surface(lumen_surface(named, sections))
     progress("stenoses, plaque and fat")
-    plaque, stenoses = measure_plaque(volume, named, sections, find_stenoses(named, sections, settings.measure), settings.measure)
+    plaque, stenoses = measure_plaque(volume, named, sections, found_stenoses, settings.measure)
     found = case.findings()
     case.update_findings(stenoses=stenoses, plaque=plaque, fat=measure_fat(volume, named, sections, found.acquisition))
     if found.quality:
         case.update_findings(quality=with_segments(found.quality, segment_qualities(volume, named, sections, found.quality)))
+
+
+def edited_lumen(
+    named: CoronaryTree, found: list[CrossSections], history: list[Edit], settings: Settings
+) -> tuple[list[CrossSections], list[Stenosis], list[Edit]]:
+    """(contours, stenoses in them, edits that found no place): what the image gave, with the edits that hold. No image is read."""
+    from ccta.anatomy.edited import with_contour_edits
+    from ccta.disease.edited_lesions import with_lesion_edits
+    from ccta.disease.stenosis import find_stenoses
+
+    edits = applied(history, "measure")
+    sections, lost = with_contour_edits(found, [edit for edit in edits if edit.kind == "contour"])
+    stenoses = find_stenoses(named, sections, settings.measure)
+    stenoses, also = with_lesion_edits(stenoses, named, sections, [edit for edit in edits if edit.kind == "lesion"])
+    return sections, stenoses, [*lost, *also]
+
+
+def _tell_lost(lost: list[Edit], progress: Progress) -> None:
+    for edit in lost:
+        progress(f"a hand edit by {edit.by} ({edit.what}, {edit.place}) was left out: what it corrects is no longer found at its place")
 
 
 def calcium(case: Case, settings: Settings, progress: Progress) -> None:
@@ -160,7 +201,7 @@ def report(case: Case, settings: Settings, progress: Progress) -> None:
     measured = case.path("image").exists() and case.path("contours").exists()
     reformats = case_reformats(case.read_volume("image"), case.read_tree(), case.read_sections(), list(found.stenoses or ())) if measured else ()
     pictures = make_pictures(found, pullback, *(reformats or ((), (), ())), _calcium_cuts(case, found))
-    content = build(found, pictures, settings.report)
+    content = build(found, pictures, settings.report, case.edits())
     progress("HTML and PDF")
     with case.writing("report_html") as path:
         write_html(content, path)
@@ -182,18 +223,20 @@ STAGES = (
     Stage(
         "segment",
         ("image",),
-        ("heart", "coronary", "artery_probability", "findings.heart", "findings.quality"),
+        ("heart", "coronary", "artery_probability", "artery_uncertainty", "findings.heart", "findings.quality"),
         segment,
         ("findings.acquisition",),
         ("segment",),
     ),
-    Stage("tree", ("image", "heart", "coronary"), ("tree", "tree_polydata", "findings.tree"), tree, ("artery_probability",), ("tree",)),
+    Stage("centerlines", ("image", "heart", "coronary"), ("tree_found",), centerlines, (), ("tree",)),
+    Stage("tree", ("tree_found",), ("tree", "tree_polydata", "findings.tree"), tree, ("artery_probability", "edits.tree")),
+    Stage("contours", ("image", "shape.tree"), ("contours_found",), contours, (), ("measure",)),
     Stage(
         "measure",
-        ("image", "tree"),
+        ("image", "tree", "contours_found"),
         ("contours", "surface", "findings.stenoses", "findings.plaque", "findings.fat"),
         measure,
-        ("findings.acquisition", "findings.quality"),
+        ("findings.acquisition", "findings.quality", "edits.measure"),
         ("measure",),
     ),
     Stage(
@@ -211,5 +254,5 @@ STAGES = (
         verdict,
         tuple(f"findings.{name}" for name in ("stenoses", "plaque", "calcium", "ffr", "quality", "tree")),
     ),
-    Stage("report", (), ("report_html", "report_pdf"), report, ("findings", "image", "calcium_labels", "tree", "contours", "pullback"), ("report",)),
+    Stage("report", (), ("report_html", "report_pdf"), report, ("findings", "image", "calcium_labels", "tree", "contours", "pullback", "edits"), ("report",)),
 )

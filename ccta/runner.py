@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from ccta.case import SECTION, Case
+from ccta.case import SECTION, SHAPE_OF, Case
 from ccta.errors import BadInput, Refusal
 from ccta.model import Unavailable
 from ccta.settings import Settings
@@ -63,7 +63,7 @@ def select(stages: Sequence[Stage], names: Sequence[str]) -> list[Stage]:
 def is_current(case: Case, stage: Stage, settings: Settings) -> bool:
     """True if the stage has run, from the inputs and sources as they are now, with these settings, and its outputs are still there."""
     entry = case.record()["stages"].get(stage.name)
-    if entry is None or entry["settings"] != _settings_of(stage, settings) or entry["inputs"] != _digests(case, stage.needs + stage.uses):
+    if entry is None or entry["settings"] != _settings_of(stage, settings) or _present(entry["inputs"]) != _present(_digests(case, stage.needs + stage.uses)):
         return False
     if not all(case.digest(item) or not entry["outputs"].get(item) for item in stage.makes):
         return False
@@ -123,10 +123,12 @@ def _missing(case: Case, stage: Stage) -> str:
             value = getattr(case.findings(), item.removeprefix(SECTION))
             if isinstance(value, Unavailable):
                 return value.reason
-        elif not case.path(item).exists():
-            reason = case.unavailable(item)
+            continue
+        file = item.removeprefix(SHAPE_OF)
+        if not case.path(file).exists():
+            reason = case.unavailable(file)
             if reason is None:
-                case.require(item)
+                case.require(file)
             return reason.reason
     return ""
 
@@ -138,3 +140,8 @@ def _settings_of(stage: Stage, settings: Settings) -> dict:
 
 def _digests(case: Case, items: Sequence[str]) -> dict[str, str]:
     return {item: case.digest(item) for item in items}
+
+
+def _present(digests: dict[str, str]) -> dict[str, str]:
+    """Without the items that are not there: a case made before an item existed is as current as one that has none of it."""
+    return {item: digest for item, digest in digests.items() if digest}

@@ -13,7 +13,7 @@ def time_scales(cells, gradient, state, constants, tau, tau_c):
     """Fill tau (C,) and tau_c (C,): SUPG/PSPG time scale and grad-div viscosity per cell, about the mean velocity of its nodes.
 
     tau = ((2 k)^2 u G u + 36 k^4 nu^2 G:G)^-1/2, G = sum of g g^T over the gradients g of the barycentric coordinates, k: degree (Bazilevs et al., Comput
-    Methods Appl Mech Eng 2007;197:173); tau_c = 1 / (tau tr G); then both are scaled. gradient: (C, 4, 3). constants: (nu, degree, scale, scale_c).
+    Methods Appl Mech Eng 2007;197:173); tau_c = 1 / (tau tr G); then both are scaled. gradient: (C, 4, 3). constants: (nu (C,), degree, scale, scale_c).
     """
     nu, degree, scale, scale_c = constants
     for e in prange(len(cells)):
@@ -28,7 +28,7 @@ def time_scales(cells, gradient, state, constants, tau, tau_c):
             for b in range(4):
                 square += (g[0] * gradient[e, b, 0] + g[1] * gradient[e, b, 1] + g[2] * gradient[e, b, 2]) ** 2
             trace += g[0] * g[0] + g[1] * g[1] + g[2] * g[2]
-        full = 1.0 / np.sqrt(4 * degree**2 * along + 36 * degree**4 * nu * nu * square)
+        full = 1.0 / np.sqrt(4 * degree**2 * along + 36 * degree**4 * nu[e] * nu[e] * square)
         tau[e] = scale * full
         tau_c[e] = scale_c / (full * trace)
 
@@ -39,7 +39,7 @@ def assemble(mesh, state, fields, basis, target, wanted):
 
     Weak form: (a + u.grad u + div u / 2 u, v) + nu (grad u, grad v) - (p, div v) + (div u, q) + (s, tau (u.grad v + grad q)) + (tau_c div u, div v) with
     the strong residual s = a + u.grad u + grad p - nu laplace u and the acceleration a = rate u - past. The Jacobian is exact but for the derivatives of
-    tau. mesh: FlowSpace.for_kernels. fields: (tau, tau_c, nu, rate, past), past (N, 3), or (0, 3) of a steady flow.
+    tau. mesh: FlowSpace.for_kernels. fields: (tau, tau_c, nu, rate, past), nu (C,), past (N, 3), or (0, 3) of a steady flow.
     basis: (weights (Q,), values (Q, m), reference gradients (Q, m, 3), reference second derivatives (m, 3, 3)).
     """
     blocks, colours, cells, (nodes, curved, gradient, volume), slot = mesh
@@ -65,8 +65,8 @@ def assemble(mesh, state, fields, basis, target, wanted):
                 for q in range(len(weight)):
                     if curved[e]:
                         size = _bent(nodes, cells[e], slope[q], curve, (g, laplace))
-                    _at_point(value[q], slope[q], g, (w, laplace, nu, rate, before), (grad, adv, u, gu, s, acc))
-                    constants = (weight[q] * size, tau[e], tau_c[e], nu, rate)
+                    _at_point(value[q], slope[q], g, (w, laplace, nu[e], rate, before), (grad, adv, u, gu, s, acc))
+                    constants = (weight[q] * size, tau[e], tau_c[e], nu[e], rate)
                     _add_residual(value[q], (grad, adv, u, gu, s, acc), constants, local)
                     if wanted:
                         _add_diagonal(value[q], (grad, adv, gu, laplace), constants, matrix)

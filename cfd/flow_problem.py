@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -57,7 +57,8 @@ class FlowSolution:
 class AxisFlow:
     """What is known beforehand along the centerlines, (K,) stations: where the solver starts, and the slabs of its coarse space.
 
-    points_mm, direction: (K, 3). radius_mm, flow_m3_s, pressure_pa: (K,). slab: (K,) number of the stretch, about one diameter long.
+    points_mm, direction: (K, 3). radius_mm, flow_m3_s, pressure_pa: (K,). slab: (K,) number of the stretch, about one diameter long. jet: (K,) 1 where the
+    jet of a narrowing may be, or empty.
     """
 
     points_mm: np.ndarray
@@ -66,6 +67,7 @@ class AxisFlow:
     flow_m3_s: np.ndarray
     pressure_pa: np.ndarray
     slab: np.ndarray
+    jet: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 def ports_of(mesh: FlowMesh, boundary: FlowBoundary) -> tuple[str, list[str]]:

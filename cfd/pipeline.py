@@ -84,6 +84,14 @@ def solve_problem(problem: FlowModel, anatomy: Anatomy, settings: FlowSettings, 
     return FlowResult(pullback, ffr_findings(pullback, anatomy.stenoses, readings, intervals, problem.physiology), problem, reduced, flows)
 
 
+def reduced_flow(anatomy: Anatomy, settings: FlowSettings) -> tuple[PullbackFile, Ffr]:
+    """FFR by the reduced model without its interval, in a fraction of a second: what a change of the contours does. Refusals as in `flow_problem`."""
+    problem = flow_problem(anatomy, settings)
+    solution = solve_network(problem.tree, problem.profiles, problem.resistance_pa_s_m3, problem.physiology)
+    pullback = pullback_file(problem, solution, "rom", [steady_note(problem, solution)])
+    return pullback, ffr_findings(pullback, anatomy.stenoses, plan_readings(anatomy.tree, pullback, anatomy.stenoses), {}, problem.physiology)
+
+
 def steady_note(problem: FlowModel, solution: Solution) -> str:
     """What both steady models assume."""
     lost = np.sum(solution.side_flow_m3_s)

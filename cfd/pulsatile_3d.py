@@ -28,6 +28,7 @@ def solve_pulsatile_tree(
         raise BadSettings("flow.side_branches works with the steady models; set it to false for a pulsatile one")
     lumen, mesh = tree
     system, _, _ = steady_system(mesh, boundary, problem.physiology, axis, None, lambda text, share: progress(text, 0.2 * share))
+    system.thickening[:] = 1.0  # in time a jet may move
     times, pressure = aortic_pressure_pa(*cuff_mmhg, problem.physiology.aortic_pressure_pa)
     lacking = problem.physiology.aortic_pressure_pa - boundary.aortic_pressure_pa
     flow = PulsatileFlow(system, outlets_of(problem, lumen, system.outlets, cuff_mmhg), lambda t: float(np.interp(t, times, pressure)) - lacking)

@@ -27,12 +27,14 @@ class SteadySystem:
         self.rate, self.past = 0.0, np.zeros((0, 3))  # a steady flow
         self.pressure_pa = fluid.density_kg_m3 * SPEED_M_S**2
         self.nu = fluid.viscosity_pa_s / (self.pressure_pa * LENGTH_M / SPEED_M_S)
+        self.thickening = np.ones(len(space.cells))  # of the blood, per cell
         self.inlet, self.outlets = ports_of(mesh, boundary)
         self.aortic, self.distal = boundary.aortic_pressure_pa / self.pressure_pa, boundary.distal_pressure_pa / self.pressure_pa
         self.resistance = np.array([boundary.resistance_pa_s_m3[name] for name in self.outlets]) * SPEED_M_S * LENGTH_M**2 / self.pressure_pa
         self.port_nodes = [np.flatnonzero(np.abs(space.normals[name]).sum(axis=1)) for name in self.outlets]
         self.normals = [space.normals[name][nodes] for name, nodes in zip(self.outlets, self.port_nodes, strict=True)]
         shape, nearest = axial_shape(space, axis)
+        self.jet = axis.jet[nearest][space.cells[:, :4]].mean(axis=1) if len(axis.jet) else np.zeros(len(space.cells))
         self.profile = inlet_profile(space, self.inlet)
         self.modes = coarse_modes(shape, axis.slab[nearest], self.profile)
         self.modes_single = self.modes.astype(np.float32)
@@ -50,6 +52,11 @@ class SteadySystem:
     def tune(self, streamline: float = 0.5, grad_div: float = 0.05, backflow: float = 0.5, parts: int = 2) -> None:
         """See `cfd.steady.SteadySettings`."""
         self.streamline, self.grad_div, self.backflow, self.parts = streamline, grad_div, backflow, parts
+
+    @property
+    def viscosity_pa_s(self) -> np.ndarray:
+        """(C,)."""
+        return self.nu * self.thickening * self.pressure_pa * LENGTH_M / SPEED_M_S
 
     def at_rest(self) -> np.ndarray:
         """(N, 4) blood at rest at aortic pressure."""
@@ -69,12 +76,12 @@ class SteadySystem:
     def residual(self, state: np.ndarray, wanted: bool = True) -> np.ndarray:
         """(4 N + 1,) at a state (N, 4); sets the Jacobian's blocks too if `wanted`. The time scales are those of this state."""
         s = self.space
-        constants = (self.nu, float(s.degree), self.streamline, self.grad_div)
-        time_scales(s.cells, s.gradient, state, constants, self.tau, self.tau_c)
+        nu = self.nu * self.thickening
+        time_scales(s.cells, s.gradient, state, (nu, float(s.degree), self.streamline, self.grad_div), self.tau, self.tau_c)
         full = np.zeros_like(state)
         if wanted:
             self.data[:] = 0.0
-        assemble(s.for_kernels, state, (self.tau, self.tau_c, self.nu, self.rate, self.past), s.basis, (self.data, full), wanted)
+        assemble(s.for_kernels, state, (self.tau, self.tau_c, nu, self.rate, self.past), s.basis, (self.data, full), wanted)
         for nodes, b, pressure in zip(self.port_nodes, self.normals, self.outlet_pressure(state), strict=True):
             incoming = -self.backflow * np.minimum(np.einsum("ij,ij->i", state[nodes, :3], b), 0.0)
             full[nodes, :3] += pressure * b + incoming[:, None] * state[nodes, :3]

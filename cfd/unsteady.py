@@ -156,5 +156,5 @@ def mean_solution(flow: PulsatileFlow, cycle: Cycle, mean: np.ndarray, mesh) -> 
         mass_error=float(np.abs(cycle.inflow_m3_s - cycle.flow_m3_s.sum(axis=1)).max() / abs(entering)),
         residual=(),
         criterion=f"periodic: the last of {cycle.cycles} cycles changed by {100 * cycle.change:.2g} % of the flows' range",
-        wall_shear_pa=wall_shear_pa(system.space, mean[:, :3], system.nu * system.pressure_pa * LENGTH_M / SPEED_M_S),
+        wall_shear_pa=wall_shear_pa(system.space, mean[:, :3], system.viscosity_pa_s),
     )

@@ -10,8 +10,8 @@ from cfd.flow_space import FlowSpace, corner_slopes, face_basis
 FACES = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]])  # corners of a tetrahedron's faces
 
 
-def wall_shear_pa(space: FlowSpace, velocity: np.ndarray, viscosity_pa_s: float) -> np.ndarray:
-    """(P,) at the mesh's points, NaN away from the wall. velocity: (N, 3) at the space's nodes, in the solver's units.
+def wall_shear_pa(space: FlowSpace, velocity: np.ndarray, viscosity_pa_s: np.ndarray) -> np.ndarray:
+    """(P,) at the mesh's points, NaN away from the wall. velocity: (N, 3) at the space's nodes, in the solver's units. viscosity_pa_s: (C,).
 
     Each wall face's cell gives the gradient at the face's corners; a point takes the mean of its faces, weighted by their areas.
     """
@@ -22,13 +22,13 @@ def wall_shear_pa(space: FlowSpace, velocity: np.ndarray, viscosity_pa_s: float)
     jacobian = np.einsum("tai,tcak->tcik", space.nodes_mm[nodes], slope)
     gradient = np.einsum("tai,tcak,tckj->tcij", velocity[nodes], slope, np.linalg.inv(jacobian))
     normal, area = _normals(space.nodes_mm[faces])
-    traction = np.einsum("tcij,tcj->tci", gradient + gradient.swapaxes(2, 3), normal)
+    traction = viscosity_pa_s[cell][:, None, None] * np.einsum("tcij,tcj->tci", gradient + gradient.swapaxes(2, 3), normal)
     traction -= np.einsum("tci,tci,tcj->tcj", traction, normal, normal)
     weight = np.repeat(area, 3)
     total = np.stack([np.bincount(corners.ravel(), weight * one, len(space.nodes_mm)) for one in traction.reshape(-1, 3).T], axis=1)
     mean = np.linalg.norm(total, axis=1) / np.maximum(np.bincount(corners.ravel(), weight, len(space.nodes_mm)), 1e-30)
     mean[np.setdiff1d(np.arange(len(mean)), corners)] = np.nan
-    return viscosity_pa_s * SPEED_M_S / LENGTH_M * mean[space.corner]
+    return SPEED_M_S / LENGTH_M * mean[space.corner]
 
 
 def _owners(space, faces):

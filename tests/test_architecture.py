@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for package in ("ccta", "cfd", "viewer") for path in (ROOT / package).rglob("*.py"))
 IMPORT = r"^\s*(?:from|import) +(?:{})\b"
 STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report", "metrics")
-CFD_MAY_SEE = ("model", "units", "errors", "findings", "settings", "curves", "polydata", "case")
+CFD_MAY_SEE = ("model", "units", "errors", "findings", "settings", "curves", "polydata", "edits", "tree_file", "case")
 HOMES = {
     "torch|monai": ("ccta/networks",),
     "pydicom|itk|SimpleITK|dicomanonymizer": ("ccta/reading", "ccta/phantom"),
@@ -45,7 +45,7 @@ def test_stage_folders_do_not_meet():
 
 def test_the_bottom_imports_nothing_above_it():
     above = "|".join(rf"ccta\.{name}" for name in (*STAGES, "pipeline", "runner", "cli"))
-    for name in ("model", "units", "errors", "findings", "settings", "coordinates", "curves", "polydata", "case"):
+    for name in ("model", "units", "errors", "findings", "settings", "coordinates", "curves", "polydata", "edits", "tree_file", "case"):
         assert not imports(ROOT / f"ccta/{name}.py", above), name
 
 

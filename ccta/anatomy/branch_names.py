@@ -16,7 +16,7 @@ from ccta.findings import Segment, Tree
 from ccta.model import SEGMENTS, Branch, CoronaryTree, Volume, arc_length_mm
 from ccta.settings import TreeSettings
 
-TRIFURCATION_MM = 4.0  # a ramus leaves the left main within its own diameter of the division
+TRIFURCATION_MM = 4.0  # a usual left main's diameter: within it of the division a ramus leaves, or within that of the left main at hand where it is wider
 LARGE_DIAGONAL_MM = 1.5  # CLINICAL: the proximal LAD ends at the first diagonal wider than this, or at the first large septal
 MIN_RAMUS_MM = 15.0
 SIDE = {"D1": 9, "D2": 10, "OM1": 12, "OM2": 14, "RI": 17, "R-PDA": 4, "R-PLB": 16, "L-PDA": 15, "L-PLB": 18}
@@ -185,10 +185,11 @@ def _name_ramus(plan: _Plan, lad: list[int], lcx: list[int]) -> None:
     parent = plan.pieces.pieces[lcx[0]].parent
     if parent is None:
         return
-    division = plan.pieces.length_mm(lad[: lad.index(parent) + 1])
-    near = [c for at, c in plan.sides(lad) if abs(at - division) <= TRIFURCATION_MM]
+    main = lad[: lad.index(parent) + 1]
+    division, reach = plan.pieces.length_mm(main), max(TRIFURCATION_MM, 2 * float(np.median(plan.pieces.joined(main)[1])))
+    near = [c for at, c in plan.sides(lad) if abs(at - division) <= reach]
     near += [c for c, (name, _) in plan.named.items() if name.startswith("OM") and plan.pieces.pieces[c].parent == lcx[0]
-             and plan.pieces.length_mm(lcx[:1]) <= TRIFURCATION_MM]  # fmt: skip
+             and plan.pieces.length_mm(lcx[:1]) <= reach]  # fmt: skip
     near = [c for c in near if plan.pieces.length_mm(plan.pieces.longest(c)) >= MIN_RAMUS_MM]
     if not near:
         return

@@ -1,7 +1,7 @@
-"""What the ray model leaves out: a vessel that is not round, and calcium that shines into the rays beside it.
+"""What the ray model leaves out: a vessel that is not round, calcium that shines into the rays beside it, and planes that shine into their neighbours.
 
-The fitted tissues are painted into each plane and blurred as an image; the difference from what the rays alone predict is a correction of
-the measured profiles, after which the ray fit is repeated (a fixed point is a fit of the true two-dimensional image model).
+The fitted tissues are painted into each plane, the stack of planes is blurred as an image, as if the vessel were straight, and the difference from what the
+rays alone predict is a correction of the measured profiles, after which the ray fit is repeated (a fixed point is a fit of the image model).
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from ccta.anatomy.contours_model import ANGLES, RayModel, blurred_disc, ray_dist
 PIXEL_MM, HALF_PIXELS = 0.15, 36
 
 
-def neglected_hu(lumen_hu, radii_mm, tissues, model: RayModel) -> np.ndarray:
-    """(M, A, J) HU by which the blurred plane differs from the ray model along each ray.
+def neglected_hu(lumen_hu, radii_mm, tissues, model: RayModel, step_mm: float) -> np.ndarray:
+    """(M, A, J) HU by which the blurred stack of planes, `step_mm` apart, differs from the ray model along each ray.
 
     lumen_hu (M,); radii_mm (lumen, outer wall) and tissues (wall HU, background HU, cover mm; see ray_tissues), each (M, A).
     """
@@ -25,11 +25,13 @@ def neglected_hu(lumen_hu, radii_mm, tissues, model: RayModel) -> np.ndarray:
     between = blurred_disc(r, middle[..., None], model.blur_mm)
     alone = lumen_hu[:, None, None] * inner + model.wall_hu * (between - inner) + wall[..., None] * (whole - between) + background[..., None] * (1 - whole)
     polar = np.stack([radius, middle, outer, np.broadcast_to(lumen_hu[:, None], radius.shape), np.full(radius.shape, model.wall_hu), wall, background], axis=1)
-    return np.stack([_along_rays(_painted(plane, model.blur_mm)) for plane in polar]) - alone
+    painted = np.stack([_painted(plane) for plane in polar])
+    blurred = ndimage.gaussian_filter(painted, model.blur_mm / np.array([step_mm, PIXEL_MM, PIXEL_MM]), mode="nearest")
+    return np.stack([_along_rays(plane) for plane in blurred]) - alone
 
 
-def _painted(polar, blur_mm):
-    """One plane as a blurred image; polar (7, A): three radii from inside out, then the HU of the four tissues that they part.
+def _painted(polar):
+    """One plane as an image without blur; polar (7, A): three radii from inside out, then the HU of the four tissues that they part.
 
     Edges are shaded over a pixel.
     """
@@ -39,8 +41,7 @@ def _painted(polar, blur_mm):
     low, f = place.astype(int) % ANGLES, place - place.astype(int)
     at = (1 - f) * polar[:, low] + f * polar[:, (low + 1) % ANGLES]
     inside = np.clip((at[:3] - np.hypot(x, y)) / PIXEL_MM + 0.5, 0, 1)
-    image = at[6] + sum((at[3 + n] - at[4 + n]) * inside[n] for n in range(3))
-    return ndimage.gaussian_filter(image, blur_mm / PIXEL_MM, mode="nearest")
+    return (at[6] + sum((at[3 + n] - at[4 + n]) * inside[n] for n in range(3))).astype(np.float32)
 
 
 def _along_rays(image):

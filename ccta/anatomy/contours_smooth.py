@@ -72,8 +72,9 @@ def smooth_surface(cost, start, trust, sigma_planes: float, ridge=RIDGE, rounds:
     """(M, A) smooth index surface that fits the cost (M, A, K): per plane a level, a shift and an ellipse (Fourier orders 0-2 of the angle).
 
     Half-quadratic splitting (Geman and Yang 1995): x = argmin cost + mu/2 (x - z)^2 per ray, then z = the weighted fit of x, the normal
-    equations averaged along the branch; mu doubles. The weight is the cost's curvature times `trust` (M, A): a ray without information
-    takes what the others say.
+    equations averaged along the branch; mu doubles. What the averaging takes from a narrow place is given back by a fit of the residual (Tukey's
+    twicing). The weight is the cost's curvature times `trust` (M, A): a ray without information takes what the others say; planes differ by the
+    root of theirs, or a throat, whose edge is short, would be lost between its wide neighbours.
     """
     grid = np.arange(cost.shape[-1])
     smooth = np.broadcast_to(start, cost.shape[:2]).astype(float)
@@ -84,7 +85,9 @@ def smooth_surface(cost, start, trust, sigma_planes: float, ridge=RIDGE, rounds:
         best, curvature = refined_minimum(pulled, np.argmin(pulled, axis=-1))
         weight = np.maximum(curvature - mu, 0)
         weight = trust * (np.minimum(weight, 4 * np.median(weight) + 1e-9) + 1e-3 * (weight.mean() + 1e-9))
-        smooth = _fourier_fit(best, weight, sigma_planes, ridge)
+        weight = weight / np.sqrt(weight.mean(axis=1, keepdims=True))
+        once = _fourier_fit(best, weight, sigma_planes, ridge)
+        smooth = once + _fourier_fit(best - once, weight, sigma_planes, ridge)
     return smooth
 
 
@@ -97,10 +100,3 @@ def _fourier_fit(values, weight, sigma_planes, ridge):
     normal, right = (ndimage.gaussian_filter1d(x, sigma_planes, axis=0, mode="nearest") for x in (normal, right))
     penalty = np.diag(np.concatenate([[ridge[0]], *([r, r] for r in ridge[1:])]))
     return np.linalg.solve(normal + penalty * normal[:, :1, :1], right[..., None])[..., 0] @ basis.T
-
-
-def sharpened(radius, variance_planes: float):
-    """Radii (M, A) with the blur along the branch undone to first order: r^2 - variance / 2 (r^2)'', at most a third of r^2 either way."""
-    area = radius**2
-    change = np.gradient(np.gradient(area, axis=0), axis=0) * variance_planes / 2
-    return np.sqrt(area - np.clip(change, -area / 3, area / 3))

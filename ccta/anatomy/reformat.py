@@ -87,10 +87,19 @@ def straightened_cpr(volume: Volume, points_mm: np.ndarray, angle_rad: float = 0
     points_mm: (N, 3) centerline. A slab averages parallel cuts every half pixel across its thickness. Kanitsar et al., IEEE Vis 2002.
     """
     grid = grid or CprGrid()
+    return cut_along(volume, cpr_frames(points_mm, grid), angle_rad, grid)
+
+
+def cpr_frames(points_mm: np.ndarray, grid: CprGrid) -> Frames:
+    """The planes of a straightened reformat, one per row; they stay the same while it turns."""
     length_mm = arc_length_mm(points_mm)
     distance_mm = np.arange(0, length_mm[-1] + 1e-9, grid.step_mm)
     centers = np.stack([np.interp(distance_mm, length_mm, points_mm[:, axis]) for axis in range(3)], axis=1)
-    frames = frames_on_curve(distance_mm, smoothed_curve(centers, 1.0) if len(centers) > 2 else centers)
+    return frames_on_curve(distance_mm, smoothed_curve(centers, 1.0) if len(centers) > 2 else centers)
+
+
+def cut_along(volume: Volume, frames: Frames, angle_rad: float, grid: CprGrid) -> StraightenedCpr:
+    """The straightened reformat on given planes at one angle."""
     axis = np.cos(angle_rad) * frames.axis_u + np.sin(angle_rad) * frames.axis_v
     across = np.cos(angle_rad) * frames.axis_v - np.sin(angle_rad) * frames.axis_u
     half = round(grid.half_width_mm / grid.pixel_mm)
@@ -98,7 +107,8 @@ def straightened_cpr(volume: Volume, points_mm: np.ndarray, angle_rad: float = 0
     depth = max(1, round(grid.slab_mm / grid.pixel_mm) | 1)
     cut = frames.center_mm[:, None] + lateral_mm[:, None] * axis[:, None]
     layers = [sampled(volume, cut + (k - depth // 2) * grid.pixel_mm * across[:, None]) for k in range(depth)]
-    return StraightenedCpr(np.mean(layers, axis=0, dtype=np.float32), distance_mm, lateral_mm, frames.center_mm, axis)
+    image = layers[0] if depth == 1 else np.mean(layers, axis=0, dtype=np.float32)
+    return StraightenedCpr(image, frames.distance_mm, lateral_mm, frames.center_mm, axis)
 
 
 def sampled(volume: Volume, points_mm: np.ndarray, cubic: bool = False) -> np.ndarray:

@@ -61,7 +61,9 @@ class PhantomCase:
 
 
 def annotated(patient, volume: Volume) -> tuple[Volume, Annotation]:
-    """The image with its patient's lumen by artery, heart and centerlines. The aorta is the ascending one alone, as in our labels."""
+    """The image with its patient's lumen by artery, heart and centerlines. As in our labels, the aorta is the ascending one alone, and the atria end at
+    their veins (as in TotalSegmentator's).
+    """
     from ccta.coordinates import to_patient_mm
     from ccta.metrics.case_score import CHAMBERS
     from ccta.metrics.centerlines import named_lumen, vessels_of
@@ -69,7 +71,7 @@ def annotated(patient, volume: Volume) -> tuple[Volume, Annotation]:
     from ccta.phantom.deposits import descending
 
     shape, affine = volume.array.shape, volume.affine
-    heart = patient.heart_labels(affine, shape).array
+    heart = patient.heart_labels(affine, shape, veins=False).array
     aorta = np.argwhere(heart == HEART_LABELS["aorta"])
     heart[tuple(aorta[descending(patient)(to_patient_mm(aorta, affine)) < NO_ASCENDING_MM].T)] = 0
     lumen = patient.lumen_labels(affine, shape).array == CORONARY_LABELS["lumen"]
@@ -153,7 +155,7 @@ def found_in(volume: Volume, arteries: bool) -> Found:
         case = Case.create(Path(folder) / "case")
         case.write_volume("image", volume)
         case.update_findings(acquisition=Acquisition(contrast=True))
-        stages = select(pipeline(), ["segment", "tree"] if arteries else ["segment"])
+        stages = select(pipeline(), ["segment", "centerlines", "tree"] if arteries else ["segment"])
         run_stages(case, stages, Settings(), lambda stage: lambda message, share=None: None)
         heart, coronary = (case.read_volume(item).array if case.path(item).exists() else None for item in ("heart", "coronary"))
         items = ("heart", "coronary", "tree") if arteries else ("heart",)

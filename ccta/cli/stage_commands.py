@@ -18,8 +18,8 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     for names, sentence in (
         (("segment",), "Heart, aorta and coronary arteries again, from the image of the case."),
-        (("tree",), "Centerlines and segment names again, from the labels of the case."),
-        (("measure",), "Contours, stenoses, plaque and fat again, from the tree of the case."),
+        (("centerlines", "tree"), "Centerlines and segment names again, from the labels of the case. Hand edits are kept."),
+        (("contours", "measure"), "Contours, stenoses, plaque and fat again, from the tree of the case. Hand edits are kept."),
         (("verdict", "report"), "CAD-RADS, scores and the report again, from the findings of the case."),
     ):
         app.command(names[-1], help=sentence, epilog=f"Example: ccta {names[-1]} case/")(_command(names))

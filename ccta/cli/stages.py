@@ -8,10 +8,12 @@ from ccta import pipeline as anatomy
 from ccta.runner import Stage
 from ccta.study_input import KINDS, StudyInput, reading_stages
 
-NAMES = ("read", "read_calcium", "segment", "tree", "measure", "calcium", "flow", "verdict", "report")
+NAMES = ("read", "read_calcium", "segment", "centerlines", "tree", "contours", "measure", "calcium", "flow", "verdict", "report")
 AGAIN = {
     "segment": "ccta segment",
+    "centerlines": "ccta tree",
     "tree": "ccta tree",
+    "contours": "ccta measure",
     "measure": "ccta measure",
     "calcium": "ccta calcium INPUT",
     "flow": "ccta flow",
@@ -19,12 +21,12 @@ AGAIN = {
     "report": "ccta report",
 }
 """The command that runs a stage on the case again; the case comes last."""
+ALONG = {"read": ("read_calcium",), "tree": ("centerlines",), "measure": ("contours",)}
 
 
 def names_of(words: str) -> list[str]:
-    """Stage names as a user gives them, separated by commas; `read` stands for both series."""
-    names = words.split(",")
-    return [*names, "read_calcium"] if "read" in names else names
+    """Stage names as a user gives them, separated by commas; `read` stands for both series, `tree` and `measure` also for what they start from."""
+    return [name for word in words.split(",") for name in (*ALONG.get(word, ()), word)]
 
 
 def pipeline(source: Path | None = None, kinds: tuple[str, ...] = KINDS) -> list[Stage]:

@@ -3,11 +3,12 @@
 Integration in polar coordinates on the cross-section planes. At position P = c + r (cos t u + sin t v) of plane i the volume element is
 r dr dt ds with ds = dP/di . n, the distance between planes at that place: shorter inside a bend, longer outside, so that a torus is exact.
 
-What counts: planes whose wall exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel, and those beside them down to 0.5 mm2.
-On such a plane everything between lumen and outer wall is plaque, as in intravascular ultrasound (plaque and media, Mintz 2001, J Am Coll
-Cardiol 37:1478); elsewhere nothing is.
+What counts: planes whose wall holds calcium or exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel, those beside them down to
+0.5 mm2, and the rest of a stenosis that has such planes. On such a plane everything between lumen and outer wall is plaque, as in intravascular
+ultrasound (plaque and media, Mintz 2001, J Am Coll Cardiol 37:1478); elsewhere nothing is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,10 +25,12 @@ from ccta.settings import MeasureSettings
 FIXED_HU = (30.0, 130.0, 350.0)  # low attenuation < 30, fibro-fatty to 130, fibrous to 350, calcified above (CLINICAL)
 FIXED_FOR_LUMEN_HU = 350.0  # "adapted" equals "fixed" at this enhancement
 RADIAL_SAMPLES = 12
+LUMEN_HU_MM = 20.0  # of vessel, over which the lumen's HU hardly changes
 BEYOND_WALL_MM = 0.8  # about the width of a scanner's blur
 FAT_BEYOND_HU = 0.0  # fat mixes with the wall's border, muscle and blood are above
 BORDER_ANGLES = 3  # of the contour's: beside muscle the smooth outer wall still bulges towards it
-HIDDEN_SD_MM = 0.2  # a lumen this uncertain is hidden by calcium on half of its circumference, which is plaque whatever its wall's area
+CALCIUM_ABOVE_LUMEN_HU = 100.0  # four standard deviations of a usual noise
+CALCIUM_SHARE = 0.1  # of the circumference: a plane with calcium
 STAGES = ("0 (none)", "1 (mild)", "2 (moderate)", "3 (severe)")
 NOISE_SMOOTHING_MM = 0.2  # half a voxel, inside plaque only: takes single noisy samples away and leaves a lipid core of 1-2 mm
 MIN_SEGMENT_MM3 = 2.0  # of plaque, for the segment to count as involved: 1 mm2 over 2 mm
@@ -59,7 +62,7 @@ def measure_plaque(
     if not any(s.reliable.any() for s in sections):
         raise Refusal("plaque was not measured: no reliable cross-section of any coronary artery")
     limits_hu, printed = _thresholds(volume, sections, settings)
-    branches = [branch_plaque(volume, tree, s, sections, settings) for s in sections]
+    branches = [branch_plaque(volume, tree, s, sections, settings, [x for x in stenoses if x.branch == s.branch]) for s in sections]
     lesions = [_described(stenosis, branches, limits_hu) for stenosis in stenoses]
     every = _volumes(branches, limits_hu, lambda b: np.ones(len(b.segment), bool))
     vessels = {name: _volumes(branches, limits_hu, lambda b, n=name: b.vessel == n) for name in VESSELS if any((b.vessel == name).any() for b in branches)}
@@ -91,16 +94,21 @@ def plaque_type(calcified_mm3: float, total_mm3: float) -> str:
     return "calcified" if share >= 0.5 else "non-calcified" if share < 0.02 else "mixed"
 
 
-def branch_plaque(volume: Volume, tree: CoronaryTree, own: CrossSections, sections: list[CrossSections], settings: MeasureSettings) -> BranchPlaque:
-    """Polar plaque samples of one branch. What lies in another branch's lumen, or in an earlier branch's wall, is left to that branch."""
-    own = with_seen_wall(volume, own, settings)
+def branch_plaque(
+    volume: Volume, tree: CoronaryTree, own: CrossSections, sections: list[CrossSections], settings: MeasureSettings, stenoses: Sequence[Stenosis] = ()
+) -> BranchPlaque:
+    """Polar plaque samples of one branch with its stenoses. What lies in another branch's lumen, or in an earlier branch's wall, is left to that branch."""
+    calcium = calcified_rays(volume, own)
+    own = with_seen_wall(volume, own, calcium, settings)
     full = own.wall_radius_mm - own.lumen_radius_mm
     thickness = ndimage.median_filter(np.pad(full, ((0, 0), (1, 1)), mode="wrap"), size=3, mode="nearest")[:, 1:-1]
     fraction = (np.arange(RADIAL_SAMPLES) + 0.5) / RADIAL_SAMPLES
     radius = own.lumen_radius_mm[..., None] + fraction * full[..., None]
     position = polar_positions(own, radius)
     element = full[..., None] / RADIAL_SAMPLES * radius * (2 * np.pi / radius.shape[1]) * plane_spacing_mm(own, radius)
-    element = np.where(_carries_plaque(own, thickness, settings)[:, None, None], element, 0.0)
+    narrowed = np.any([(own.distance_mm >= x.entry_mm) & (own.distance_mm <= x.exit_mm) for x in stenoses] or [np.zeros(len(own), bool)], axis=0)
+    carries = _carries_plaque(own, thickness, calcium.mean(axis=1) >= CALCIUM_SHARE, narrowed, settings)
+    element = np.where(carries[:, None, None], element, 0.0)
     found = element > 0
     others = [s for s in sections if s.branch != own.branch]
     element[found] *= ~inside_others(position[found], own.branch, others)
@@ -115,16 +123,25 @@ def branch_plaque(volume: Volume, tree: CoronaryTree, own: CrossSections, sectio
     return BranchPlaque(own, _denoised(hu, element, own), element, position, thickness, vessel_mm3, segment, vessel)
 
 
-def with_seen_wall(volume: Volume, own: CrossSections, settings: MeasureSettings) -> CrossSections:
-    """The outer wall where fat lies behind it; elsewhere (muscle, a chamber, a vein, a branching artery) no thicker than a normal wall.
+def calcified_rays(volume: Volume, own: CrossSections) -> np.ndarray:
+    """(M, A) True where the wall is brighter than the lumen's middle can be."""
+    fraction = np.linspace(0, 1, RADIAL_SAMPLES)
+    wall = sample(volume, polar_positions(own, own.lumen_radius_mm[..., None] + fraction * (own.wall_radius_mm - own.lumen_radius_mm)[..., None]))
+    middle = sample(volume, own.center_mm)
+    lumen = ndimage.median_filter(middle, max(3, round(LUMEN_HU_MM / np.median(np.diff(own.distance_mm)))), mode="nearest")
+    return wall.max(axis=2) > (lumen + CALCIUM_ABOVE_LUMEN_HU)[:, None]
 
-    Plaque and muscle have the same HU, so that a wall that leans on muscle has no visible border, and its thickness is not evidence of plaque.
+
+def with_seen_wall(volume: Volume, own: CrossSections, calcium: np.ndarray, settings: MeasureSettings) -> CrossSections:
+    """The outer wall where fat lies behind it or `calcium` (M, A) in it; elsewhere (muscle, a chamber, a vein, a branching artery) no thicker than normal.
+
+    Soft plaque and muscle have the same HU, so that a wall that leans on muscle has no visible border, and its thickness is not evidence of plaque.
     """
     beyond = sample(volume, polar_positions(own, own.wall_radius_mm[..., None] + BEYOND_WALL_MM))[..., 0]
     beyond = ndimage.median_filter(np.pad(beyond, ((0, 0), (2, 2)), mode="wrap"), size=(3, 5), mode="nearest")[:, 2:-2]
     normal = np.minimum(own.wall_radius_mm, own.lumen_radius_mm + settings.plaque_normal_wall_mm)
     fat = ndimage.minimum_filter1d((beyond < FAT_BEYOND_HU).astype(np.uint8), 2 * BORDER_ANGLES + 1, axis=1, mode="wrap") > 0
-    return replace(own, wall_radius_mm=np.where(fat, own.wall_radius_mm, normal))
+    return replace(own, wall_radius_mm=np.where(fat | calcium, own.wall_radius_mm, normal))
 
 
 def polar_positions(sections: CrossSections, radius_mm: np.ndarray) -> np.ndarray:
@@ -163,19 +180,19 @@ def inside_others(points_mm: np.ndarray, branch: int, others: list[CrossSections
     return inside
 
 
-def _carries_plaque(own: CrossSections, thickness: np.ndarray, settings: MeasureSettings) -> np.ndarray:
-    """(M,) planes of a stretch that has enough wall area beyond a normal wall, for long enough, in a large enough vessel.
+def _carries_plaque(own: CrossSections, thickness: np.ndarray, calcified: np.ndarray, narrowed: np.ndarray, settings: MeasureSettings) -> np.ndarray:
+    """(M,) planes of a stretch that has calcium or enough wall area beyond a normal wall, for long enough, in a large enough vessel.
 
-    The stretch goes on to both sides while some is left beyond the normal wall. A lumen that calcium hides need not be trusted.
+    The stretch goes on to both sides while some is left beyond the normal wall or the lumen is narrowed. A lumen that calcium hides need not be trusted.
     """
     excess = np.maximum(thickness - settings.plaque_normal_wall_mm, 0.0)
     middle = (own.wall_radius_mm + own.lumen_radius_mm) / 2
     area = (2 * np.pi / excess.shape[1]) * np.sum(middle * excess, axis=1)
     wide = _outer_diameter_mm(own) >= settings.plaque_min_vessel_mm
     count = max(1, int(np.ceil(settings.plaque_min_length_mm / np.median(np.diff(own.distance_mm)))))
-    hidden = own.lumen_sd_mm > HIDDEN_SD_MM
-    possible = _long_runs((area >= settings.plaque_edge_area_mm2) & wide & (own.reliable | hidden), count)
-    sure = possible & _long_runs(hidden | (area >= settings.plaque_min_area_mm2), count)
+    seen = calcified | (own.reliable & ((area >= settings.plaque_edge_area_mm2) | narrowed))
+    possible = _long_runs(seen & wide, count)
+    sure = possible & _long_runs(calcified | (area >= settings.plaque_min_area_mm2), count)
     runs, _ = ndimage.label(possible)
     return possible & np.isin(runs, runs[sure])
 

@@ -55,7 +55,7 @@ def find_stenoses(tree: CoronaryTree, sections: list[CrossSections], settings: M
     for index in range(len(tree)):
         reference_mm = reference_profile(tree, sections, index)
         for first, last in lesion_ranges(sections[index], reference_mm, settings):
-            lesion = _described(tree, sections[index], reference_mm, first, last)
+            lesion = described(tree, sections[index], reference_mm, first, last)
             if lesion is not None and lesion.position_mm > _mouth_mm(tree, sections, index):
                 found.append(lesion)
     return found
@@ -103,7 +103,7 @@ def _gradable(section, reference_mm, planes, settings):
     return reference_mm[peak] >= settings.stenosis_min_reference_mm and section.reliable[first : last + 1].mean() > 0.4 and not fading
 
 
-def _described(tree, section, reference_mm, first, last):
+def described(tree, section, reference_mm, first, last):
     """The lesion as a finding; None where no named segment lies on the way to it."""
     area = section.lumen_area_mm2
     at = first + int(np.argmin(area[first : last + 1] / reference_mm[first : last + 1] ** 2))

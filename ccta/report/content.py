@@ -1,24 +1,34 @@
 """What the report says, from findings alone: an SCCT-structured report as data (Leipsic 2014, J Cardiovasc Comput Tomogr 8:342)."""
 
+from collections.abc import Sequence
+
+from ccta.edits import Edit
 from ccta.errors import BadSettings
 from ccta.findings import Findings
 from ccta.model import SEGMENTS, Unavailable
 from ccta.report.blocks import RESEARCH_USE, Headline, Picture, ReportContent, Section, sentence, shown
 from ccta.report.calcium_section import calcium_section
 from ccta.report.disease_sections import plaque_section, segments_section, stenosis_section
+from ccta.report.hand_edits import edits_line, edits_section, marks_of
 from ccta.report.study_sections import clinical_section, ffr_section, heart_section, quality_section, technique_section, unmeasured_section
 from ccta.report.wording import BURDEN, CATEGORY_TONE, INTERPRETATION, LIMITS, ffr_verdict
 from ccta.settings import ReportSettings
 
 
-def build(findings: Findings, pictures: dict[str, bytes] | None = None, settings: ReportSettings | None = None) -> ReportContent:
-    """The report of one case. pictures: key -> PNG, as `ccta.report.pictures.make_pictures` names them; any may be absent."""
+def build(findings: Findings, pictures: dict[str, bytes] | None = None, settings: ReportSettings | None = None, edits: Sequence[Edit] = ()) -> ReportContent:
+    """The report of one case. pictures: key -> PNG, as `ccta.report.pictures.make_pictures` names them; any may be absent. edits: the history by hand."""
     pictures, settings = pictures or {}, settings or ReportSettings()
     if settings.language != "en":
         raise BadSettings(f'report language "{settings.language}" does not exist yet; it may be "en"')
     assessed = not isinstance(findings.stenoses, Unavailable)
+    marks = marks_of(findings, edits)
     coronary = (
-        (stenosis_section(findings, pictures), segments_section(findings), plaque_section(findings, pictures), ffr_section(findings, pictures))
+        (
+            stenosis_section(findings, pictures, marks),
+            segments_section(findings, marks),
+            plaque_section(findings, pictures),
+            ffr_section(findings, pictures, marks),
+        )
         if assessed
         else ()
     )
@@ -29,6 +39,7 @@ def build(findings: Findings, pictures: dict[str, bytes] | None = None, settings
         calcium_section(findings, pictures),
         *coronary,
         heart_section(findings),
+        edits_section(edits),
         unmeasured_section(findings),
         Section("Limits of this report", bullets=LIMITS),
     )
@@ -38,7 +49,7 @@ def build(findings: Findings, pictures: dict[str, bytes] | None = None, settings
         patient=_patient(findings),
         study_date=findings.patient.study_date,
         headline=_headline(findings),
-        impression=impression(findings),
+        impression=(*impression(findings), *edits_line(edits)),
         cover=tuple(Picture(key, caption) for key, caption in COVER if key in pictures),
         sections=tuple(s for s in sections if s is not None),
         footer=RESEARCH_USE,

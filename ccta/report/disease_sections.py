@@ -3,26 +3,28 @@
 from ccta.findings import Findings, PlaqueVolumes
 from ccta.model import SEGMENTS, Unavailable
 from ccta.report.blocks import Cell, Picture, Section, Table, cell, row, sentence, shown
+from ccta.report.hand_edits import MARK_NOTE, NO_MARKS, Marks
 from ccta.report.wording import AGREES, FEATURES, QUALITY_SCALE, ffr_verdict, leiden_band, stenosis_tone
 
 
-def stenosis_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
+def stenosis_section(findings: Findings, pictures: dict[str, bytes], marks: Marks = NO_MARKS) -> Section:
     """One row per stenosis, the worst first, with its FFR, and the pictures of the vessels."""
     lesion_ffr = _lesion_ffr(findings)
     order = sorted(range(len(lesion_ffr)), key=lambda i: -findings.stenoses[i].diameter_pct)
     stenoses = [findings.stenoses[i] for i in order]
     rows = []
-    for s, ffr in zip(stenoses, (lesion_ffr[i] for i in order), strict=True):
+    for index, s, ffr in zip(order, stenoses, (lesion_ffr[i] for i in order), strict=True):
+        by_hand = marks.lesion(index)
         interval = "" if isinstance(s.diameter_pct_interval, Unavailable) else " ({:.0f}–{:.0f})".format(*s.diameter_pct_interval)
-        flow = cell(ffr, "{:.2f}", "" if isinstance(ffr, Unavailable) else ffr_verdict(ffr)[1])
+        flow = cell(ffr, f"{{:.2f}}{marks.behind(index)}", "" if isinstance(ffr, Unavailable) else ffr_verdict(ffr)[1])
         plaque = "; ".join(x for x in (s.plaque_type, ", ".join(s.high_risk)) if x) or "–"
         rows.append(
             row(
-                f"{s.segment} {SEGMENTS.get(s.segment, ('unnamed',))[0]}",
-                Cell(f"{s.diameter_pct:.0f}{interval}", stenosis_tone(s.diameter_pct)),
-                f"{s.area_pct:.0f}",
-                f"{s.mld_mm:.1f} / {s.reference_diameter_mm:.1f}",
-                f"{s.mla_mm2:.1f}",
+                f"{s.segment} {SEGMENTS.get(s.segment, ('unnamed',))[0]}{marks.segment(s.segment)}",
+                Cell(f"{s.diameter_pct:.0f}{interval}{by_hand}", stenosis_tone(s.diameter_pct)),
+                f"{s.area_pct:.0f}{by_hand}",
+                f"{s.mld_mm:.1f}{by_hand} / {s.reference_diameter_mm:.1f}",
+                f"{s.mla_mm2:.1f}{by_hand}",
                 f"{s.length_mm:.0f} at {s.position_mm:.0f}",
                 plaque,
                 flow,
@@ -32,6 +34,7 @@ def stenosis_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
     used = sorted({feature for s in stenoses for feature in s.high_risk})
     note = "In brackets: 90 % interval. Length, and the place of the minimal lumen along the vessel. FFR is read behind the lesion."
     note += f" {'; '.join(f'{f} {FEATURES[f]}' for f in used if f in FEATURES)}." if used else ""
+    note += MARK_NOTE if marks.lesions or marks.segments else ""
     tables = (Table(head, tuple(rows), note=note, weights=(1.1, 1.3, 0.8, 1.2, 0.9, 1.2, 2.2, 0.7)),) if rows else ()
     shown_pictures = [Picture(k, f"{k[4:]}, laid straight from its origin; yellow the lumen, red the stenoses.") for k in pictures if k.startswith("cpr_")]
     if "cross" in pictures:
@@ -54,7 +57,7 @@ def _lesion_ffr(findings: Findings) -> list:
     return values
 
 
-def segments_section(findings: Findings) -> Section:
+def segments_section(findings: Findings, marks: Marks = NO_MARKS) -> Section:
     """Every segment that was found: calibre, worst stenosis, plaque, image quality, and on how much of its length the network sees it too."""
     tree = findings.tree
     if isinstance(tree, Unavailable):
@@ -68,7 +71,7 @@ def segments_section(findings: Findings) -> Section:
             volume = f"{plaque[segment.id].total_mm3:.0f}" if segment.id in plaque else "none" if findings.plaque else "–"
             rows.append(
                 row(
-                    f"{segment.id} {segment.name}",
+                    f"{segment.id} {segment.name}{marks.segment(segment.id)}",
                     vessel,
                     f"{segment.length_mm:.0f}",
                     f"{segment.mean_diameter_mm:.1f}",
@@ -84,7 +87,8 @@ def segments_section(findings: Findings) -> Section:
         facts.append(("Artery without a segment name", f"{tree.unnamed_length_mm:.0f} mm"))
     missing = [name for i, (name, _) in SEGMENTS.items() if i in (1, 2, 3, 5, 6, 7, 8, 11, 13) and i not in {s.id for s in tree.segments}]
     said = (f"Main segments that were not found: {', '.join(missing)}.",) if missing else ()
-    return Section("Coronary arteries by segment", tuple(facts), said, (Table(head, tuple(rows), note=f"{QUALITY_SCALE} {AGREES}"),))
+    note = f"{QUALITY_SCALE} {AGREES}{MARK_NOTE if marks.segments else ''}"
+    return Section("Coronary arteries by segment", tuple(facts), said, (Table(head, tuple(rows), note=note),))
 
 
 def plaque_section(findings: Findings, pictures: dict[str, bytes]) -> Section:

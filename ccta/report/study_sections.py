@@ -3,6 +3,7 @@
 from ccta.findings import Acquisition, Findings, Value
 from ccta.model import SEGMENTS, Unavailable
 from ccta.report.blocks import Cell, Picture, Section, Table, cell, row, sentence, shown
+from ccta.report.hand_edits import MARK_NOTE, NO_MARKS, Marks
 from ccta.report.wording import FLOW_MODEL, NAMES, ffr_verdict
 from ccta.settings import ReportSettings
 
@@ -50,7 +51,7 @@ def quality_section(findings: Findings) -> Section:
     return Section("Image quality", (*facts, *tasks), tuple(quality.warnings))
 
 
-def ffr_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
+def ffr_section(findings: Findings, pictures: dict[str, bytes], marks: Marks = NO_MARKS) -> Section:
     """Values per vessel and lesion, the model, its boundary conditions and its assumptions."""
     ffr = findings.ffr
     if isinstance(ffr, Unavailable):
@@ -60,23 +61,25 @@ def ffr_section(findings: Findings, pictures: dict[str, bytes]) -> Section:
         ("Mean aortic pressure", f"{ffr.pa_mmhg:.0f} mmHg"),
         ("Coronary flow at hyperaemia", f"{ffr.flow_ml_min:.0f} mL/min"),
     )
-    rows = [_ffr_row(name, value, value.at_mm) for name, value in ffr.vessels.items()]
-    rows += [_ffr_row(f"behind {x.segment} {SEGMENTS.get(x.segment, ('lesion',))[0]}", x, Unavailable("behind the lesion")) for x in ffr.lesions]
+    rows = [_ffr_row(name, value, value.at_mm, marks.vessel(name)) for name, value in ffr.vessels.items()]
+    for index, x in enumerate(ffr.lesions):
+        rows.append(_ffr_row(f"behind {x.segment} {SEGMENTS.get(x.segment, ('lesion',))[0]}", x, Unavailable("behind the lesion"), marks.behind(index)))
     note = "Positive ≤ 0.75, grey zone 0.76–0.80, negative > 0.80. Read behind the lesion, not at the end of the vessel. "
     note += "Mostly from: the cause of most of the interval; measuring it would narrow the interval most."
+    note += MARK_NOTE if marks.vessels else ""
     table = Table(("Where", "FFR", "90 % interval", "Mostly from", "Read at mm", "Fall across lesion", "Verdict"), tuple(rows), note=note)
     shown_pictures = (Picture("pullback", "Pullback: FFR and lumen diameter along each vessel. Grey: 0.75–0.80."),) if "pullback" in pictures else ()
     words = ("Assumptions behind the numbers:",) if ffr.assumptions else ()
     return Section("Computed fractional flow reserve", facts, words, (table,), shown_pictures, tuple(ffr.assumptions))
 
 
-def _ffr_row(name: str, value, at_mm) -> tuple[Cell, ...]:
+def _ffr_row(name: str, value, at_mm, by_hand: str = "") -> tuple[Cell, ...]:
     verdict, tone = ("not available", "muted") if isinstance(value.ffr, Unavailable) else ffr_verdict(value.ffr)
     known = not isinstance(value.low, Unavailable) and not isinstance(value.high, Unavailable)
     interval = f"{value.low:.2f}–{value.high:.2f}" if known else Cell("–", "muted")
     cause = max(value.causes, key=value.causes.get, default="")
     mostly = f"{cause} ({100 * value.causes[cause]:.0f} %)" if cause else Cell("–", "muted")
-    return row(name, cell(value.ffr, "{:.2f}", tone), interval, mostly, cell(at_mm), cell(value.delta, "{:.2f}"), Cell(verdict, tone))
+    return row(name, cell(value.ffr, f"{{:.2f}}{by_hand}", tone), interval, mostly, cell(at_mm), cell(value.delta, "{:.2f}"), Cell(verdict, tone))
 
 
 def heart_section(findings: Findings) -> Section:

@@ -27,7 +27,7 @@ def chart(study: Study, branch: int, stents: Sequence[Stent] = ()) -> dict:
         return EMPTY
     length_mm = study.branch(branch).length_mm
     curve = study.pullback.branches[branch] if study.pullback else None
-    section = study.sections[branch] if branch < len(study.sections) and len(study.sections[branch]) else None
+    section = study.section(branch)
     reference = study.reference_diameter_mm(branch) if section is not None else None
     after = study.planned(stents)[1].branches[branch] if stents else None
     max_mm = float(np.ceil(max(section.lumen_diameter_mm.max(), np.nanmax(reference)))) if section is not None else 5.0

@@ -1,22 +1,30 @@
-"""SVG and small HTML that the browser draws from the page's state (Vue templates): cross-hair, curves, contours, scales."""
+"""SVG and small HTML that the browser draws from the page's state (Vue templates): cross-hair, curves, contours, scales. `tr`: the page's words."""
 
 BOX = '<svg viewBox="0 0 100 100" preserveAspectRatio="none">'
 FIXED = 'vector-effect="non-scaling-stroke"'
 CROSS = f'stroke="#5df29a" stroke-width="1" opacity="0.8" {FIXED}'
 HERE = f'stroke="#5df29a" stroke-width="1.5" {FIXED}'
+HOVER = f'stroke="#5df29a" stroke-width="1" stroke-dasharray="2 3" {FIXED}'
+LUMEN, WALL = "#6fc0f0", "#f0b849"
 
 CROSSHAIR = f"""{BOX}
 <line :x1="NAME_x" :x2="NAME_x" y1="0" :y2="NAME_y - 2.5" {CROSS} /><line :x1="NAME_x" :x2="NAME_x" :y1="NAME_y + 2.5" y2="100" {CROSS} />
 <line :y1="NAME_y" :y2="NAME_y" x1="0" :x2="NAME_x - 2.5" {CROSS} /><line :y1="NAME_y" :y2="NAME_y" :x1="NAME_x + 2.5" x2="100" {CROSS} />
-</svg>"""
-"""Two lines with a gap in the middle, so that the vessel stays visible. NAME stands for the slice."""
+<line v-if="ruler && ruler.view === 'NAME'" class="ruler"
+ :x1="ruler.x1" :y1="ruler.y1" :x2="ruler.x2" :y2="ruler.y2" stroke="#ffe27a" stroke-width="2" {FIXED} />
+</svg>
+<div v-if="ruler && ruler.view === 'NAME'" class="ruler-text" :style="`left: ${{ruler.x2}}%; top: ${{ruler.y2}}%`">{{{{ ruler.text }}}}</div>"""
+"""Two lines with a gap in the middle, so that the vessel stays visible; the ruler. NAME stands for the slice."""
 
 LESIONS = """<rect v-for="(l, i) in chart.lesions" :key="i" :x="l[0]" y="0" :width="l[1]" height="100" fill="#f0b849" opacity="0.2" />"""
 
 CPR_MARKS = f"""{BOX}
+<path v-for="(d, i) in cpr_edges" :key="'e' + i" :d="d" fill="none" :stroke="i < 2 ? '{LUMEN}' : '{WALL}'" stroke-width="1"
+ :stroke-dasharray="i < 2 ? '' : '4 3'" opacity="0.85" {FIXED} />
 <g v-for="(l, i) in chart.lesions" :key="i">
 <line :x1="l[0]" :x2="l[0] + l[1]" y1="99" y2="99" stroke="#f0b849" stroke-width="3" {FIXED} />
 <line :x1="l[0]" :x2="l[0] + l[1]" y1="1" y2="1" stroke="#f0b849" stroke-width="3" {FIXED} /></g>
+<line v-if="hover_x >= 0" :x1="hover_x" :x2="hover_x" y1="0" y2="100" {HOVER} />
 <line v-if="chart.length_mm" id="cpr-marker" :x1="place_x" :x2="place_x" y1="0" y2="100" {HERE} />
 </svg>"""
 
@@ -25,11 +33,12 @@ CHART = f"""{BOX}
 <rect v-if="chart.ffr" x="0" width="100" :y="chart.grey[0]" :height="chart.grey[1] - chart.grey[0]" fill="#aeb8c2" opacity="0.35" />
 {LESIONS}
 <line v-for="(s, i) in chart.segments.slice(1)" :key="'s' + i" :x1="s[0]" :x2="s[0]" y1="0" y2="100" stroke="#4a545d" stroke-dasharray="2 3" {FIXED} />
-<path :d="chart.reference" stroke="#6fc0f0" fill="none" stroke-width="1.3" stroke-dasharray="5 4" {FIXED} />
-<path :d="chart.diameter" stroke="#6fc0f0" fill="none" stroke-width="1.6" {FIXED} />
-<path :d="chart.ffr" stroke="#fff" fill="none" stroke-width="2.5" {FIXED} />
+<path :d="chart.reference" stroke="{LUMEN}" fill="none" stroke-width="1.3" stroke-dasharray="5 4" {FIXED} />
+<path :d="chart.diameter" stroke="{LUMEN}" fill="none" stroke-width="1.6" {FIXED} />
+<path id="ffr-curve" :d="chart.ffr" stroke="#fff" fill="none" stroke-width="2.5" {FIXED} />
 <rect v-for="(s, i) in chart.stents" :key="'st' + i" :x="s[0]" y="94" :width="s[1]" height="4" fill="#d58bff" />
 <path v-if="chart.planned" id="planned" :d="chart.planned" stroke="#d58bff" fill="none" stroke-width="2.2" stroke-dasharray="7 3" {FIXED} />
+<line v-if="hover_x >= 0" :x1="hover_x" :x2="hover_x" y1="0" y2="100" {HOVER} />
 <line v-if="chart.length_mm" id="curve-marker" :x1="place_x" :x2="place_x" y1="0" y2="100" {HERE} />
 </svg>
 <div v-for="t in chart.ffr_ticks" :key="'f' + t[1]" class="tick white" :style="`top: ${{t[0]}}%`">{{{{ t[1] }}}}</div>
@@ -39,13 +48,25 @@ CHART = f"""{BOX}
 <div v-for="(l, i) in chart.lesions" :key="'l' + i" class="tick lesion" :style="`left: ${{l[0] + l[1] / 2}}%`">{{{{ l[2] }}}}</div>"""
 
 CONTOURS = f"""{BOX}
-<polygon v-for="(points, i) in contours" :key="i" :points="points" fill="none" :stroke="i ? '#f0b849' : '#6fc0f0'"
+<polygon v-for="(points, i) in contours" :key="i" :points="points" fill="none" :stroke="i ? '{WALL}' : '{LUMEN}'"
  :stroke-dasharray="i ? '5 3' : ''" stroke-width="1.8" {FIXED} />
-</svg>"""
+</svg>
+<i v-for="(h, i) in handles" :key="'h' + i" :id="'handle-' + i" :data-handle="i" class="handle" :style="`left: ${{h[0]}}%; top: ${{h[1]}}%`"></i>"""
 
-LEGEND = """<span v-for="m in scale.marks" :key="m[1]" :style="`top: ${m[0]}%`">{{ m[1] }}</span>"""
+TILES = f"""<div v-for="(tile, i) in stack" :key="i" :id="'tile-' + i" :class="tile.mld ? 'tile mld' : 'tile'" :data-fraction="tile.fraction">{BOX}
+<polygon v-for="(points, k) in tile.contours" :key="k" :points="points" fill="none" :stroke="k ? '{WALL}' : '{LUMEN}'" :stroke-dasharray="k ? '3 2' : ''"
+ stroke-width="1.2" {FIXED} /></svg><span>{{{{ tile.mm.toFixed(0) }}}} mm {{{{ tile.mld ? tr.mld : '' }}}}</span></div>"""
+
+LEGEND = """<span v-for="m in scale.marks" :key="m[1]" :style="`top: ${m[0]}%`">{{ m[1] }}</span>
+<em v-if="scale.zone" :style="`top: ${scale.zone[0]}%; height: ${scale.zone[1] - scale.zone[0]}%`"><u>{{ tr.grey_zone }}</u></em>"""
 
 NOTES = """<p v-for="(note, i) in notes" :key="i"><i>{{ note[0] }}</i> {{ note[1] }}</p>"""
 
 FACTS = """<div class="fact" v-for="fact in facts" :key="fact[0]"><i>{{ fact[0] }}</i>
 <b v-if="fact[2]">{{ fact[1] }}</b><span v-else>{{ fact[1] }}</span></div>"""
+
+CORRECTIONS = (
+    """<p v-for="(c, i) in corrections" :key="i" :class="c.state"><i>{{ c.shown }}</i> {{ c.what }}, {{ c.where }}: {{ c.change }} ({{ c.who }})</p>"""
+)
+
+SHEET = """<table><tr v-for="(row, i) in sheet" :key="i"><th>{{ row[0] }}</th><td>{{ row[1] }}</td></tr></table>"""

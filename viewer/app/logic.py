@@ -6,7 +6,7 @@ import numpy as np
 
 from cfd.planner import stent_of, stent_over
 from viewer.app.planes import bounds_mm, plane_through, through_axis
-from viewer.app.state import FIELDS_MM, WINDOWS, ReadingState
+from viewer.app.state import FIELDS_MM, MODES, WINDOWS, ReadingState, Ruler
 from viewer.app.study import Study
 
 FOLLOW_MM = 6.0
@@ -44,6 +44,34 @@ def on_fraction(state: ReadingState, study: Study, fraction: float) -> None:
         on_distance(state, study, fraction * study.branch(state.branch).length_mm)
 
 
+def on_hover(state: ReadingState, study: Study, fraction: float) -> None:
+    """The pointer over curve or straightened vessel, as a fraction of its length; below 0 where it has left. Only the cross-section follows it."""
+    if state.branch >= 0 and np.isfinite(fraction):
+        state.hover_mm = float(min(fraction, 1.0) * study.branch(state.branch).length_mm) if fraction >= 0 else -1.0
+
+
+def on_step(state: ReadingState, study: Study, steps: float) -> None:
+    """Along the vessel from plane to plane: the wheel over the cross-section, or the arrow keys."""
+    if state.branch < 0:
+        return
+    section = study.section(state.branch)
+    apart_mm = float(np.diff(section.distance_mm).mean()) if section is not None and len(section) > 1 else 0.25
+    on_distance(state, study, state.distance_mm + steps * apart_mm)
+
+
+def on_tightest(state: ReadingState, study: Study) -> None:
+    """The minimal lumen of the nearest stenosis of the vessel that is shown."""
+    own = [(abs(one.position_mm - state.distance_mm), index) for index, one in enumerate(study.stenoses) if one.branch == state.branch]
+    if own:
+        on_lesion(state, study, min(own)[1])
+
+
+def on_next_lesion(state: ReadingState, study: Study, steps: int) -> None:
+    """The next or the last row of the table."""
+    if study.stenoses:
+        on_lesion(state, study, (state.lesion + steps) % len(study.stenoses) if state.lesion >= 0 else 0)
+
+
 def on_distance(state: ReadingState, study: Study, distance_mm: float) -> None:
     """A place along the vessel that is shown, mm."""
     if state.branch >= 0:
@@ -52,7 +80,12 @@ def on_distance(state: ReadingState, study: Study, distance_mm: float) -> None:
 
 def on_slice(state: ReadingState, study: Study, name: str, fraction_x: float, fraction_y: float) -> None:
     """A click into the axial, coronal or sagittal picture (fractions of its width and height)."""
-    on_position(state, study, plane_through(study.volume, name, state.position_mm, state.field_mm).position_mm(fraction_x, fraction_y))
+    on_position(state, study, place_in_slice(state, study, name, fraction_x, fraction_y))
+
+
+def place_in_slice(state: ReadingState, study: Study, name: str, fraction_x: float, fraction_y: float) -> np.ndarray:
+    """(3,) patient position of a place in a slice (fractions of its picture)."""
+    return plane_through(study.volume, name, state.position_mm, state.field_mm).position_mm(fraction_x, fraction_y)
 
 
 def on_scroll(state: ReadingState, study: Study, name: str, steps: int) -> None:
@@ -74,13 +107,38 @@ def on_position(state: ReadingState, study: Study, position_mm) -> None:
     branch, distance_mm, apart_mm = nearest_on_tree(study, position_mm)
     if apart_mm <= FOLLOW_MM:
         state.branch, state.distance_mm = branch, distance_mm
-        _touch(state, study)
-    state.lesion = -1
+    _arrived(state, study, apart_mm <= FOLLOW_MM)
 
 
 def on_turn(state: ReadingState, study: Study, degrees: float) -> None:
     """The straightened vessel turns about its own axis."""
     state.cpr_angle_deg = float(state.cpr_angle_deg + degrees) % 360
+
+
+def on_window_drag(state: ReadingState, study: Study, width_hu: float, level_hu: float) -> None:
+    """A drag with the right button: wider to the right, brighter level downwards."""
+    if not np.isfinite([width_hu, level_hu]).all():
+        raise ValueError(f"a window needs finite numbers, got {width_hu}, {level_hu}")
+    state.width_hu = float(np.clip(state.width_hu + width_hu, 10.0, 4000.0))
+    state.level_hu = float(np.clip(state.level_hu + level_hu, -1000.0, 2500.0))
+
+
+def on_mode(state: ReadingState, study: Study, mode: str) -> None:
+    """The ruler, or a centerline point to be moved; the same again ends it."""
+    state.mode = mode if mode in MODES and mode != state.mode else ""
+    state.ruler, state.draft = None, None
+
+
+def on_ruler(state: ReadingState, study: Study, name: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A length in a slice between two places of its picture (fractions)."""
+    plane = plane_through(study.volume, name, state.position_mm, state.field_mm)
+    length_mm = float(np.linalg.norm(plane.position_mm(*end) - plane.position_mm(*start)))
+    state.ruler = Ruler(name, tuple(map(float, start)), tuple(map(float, end)), length_mm)
+
+
+def on_escape(state: ReadingState, study: Study) -> None:
+    """Leaves what is being drawn or measured."""
+    state.draft, state.mode, state.ruler = None, "", None
 
 
 def on_field(state: ReadingState, study: Study, name: str) -> None:
@@ -119,19 +177,33 @@ def nearest_on_tree(study: Study, position_mm) -> tuple[int, float, float]:
     return best
 
 
+def place_facts(state: ReadingState, study: Study) -> list[str]:
+    """Name of the vessel, distance, diameter and FFR where the pointer or the cross-hair is on it; [] without a tree. What is not known is left out."""
+    if state.branch < 0:
+        return []
+    branch, at_mm = study.branch(state.branch), state.cross_mm
+    diameter, ffr = study.diameter_at(state.branch, at_mm), study.ffr_at(state.branch, at_mm)
+    facts = [branch.name or f"#{state.branch}", f"{at_mm:.0f} mm"]
+    facts += [f"Ø {diameter:.1f} mm"] if diameter is not None else []
+    return facts + ([f"FFR {ffr:.2f}"] if ffr is not None else [])
+
+
 def _move(state: ReadingState, study: Study, branch: int, distance_mm: float) -> None:
+    if not np.isfinite(distance_mm):
+        raise ValueError(f"a distance must be a finite number, got {distance_mm}")
     state.branch = branch
     state.distance_mm = float(np.clip(distance_mm, 0.0, study.branch(branch).length_mm))
     state.position_mm = tuple(float(value) for value in study.branch(branch).point_at(state.distance_mm))
-    state.lesion = -1
-    _touch(state, study)
+    _arrived(state, study, True)
 
 
-def _touch(state: ReadingState, study: Study) -> None:
-    """The sentence about the place: vessel, distance, diameter, FFR."""
-    branch = study.branch(state.branch)
-    parts = [f"{branch.name or f'branch {state.branch}'} {state.distance_mm:.0f} mm"]
-    diameter, ffr = study.diameter_at(state.branch, state.distance_mm), study.ffr_at(state.branch, state.distance_mm)
-    parts += [f"Ø {diameter:.1f} mm"] if diameter is not None else []
-    parts += [f"FFR {ffr:.2f}"] if ffr is not None else []
-    state.place_text = " · ".join(parts)
+def _arrived(state: ReadingState, study: Study, on_vessel: bool) -> None:
+    """Another place: what belonged to the last one is closed, and the row of the stenosis that holds it is chosen."""
+    state.lesion = lesion_at(study, state) if on_vessel else -1
+    state.hover_mm, state.draft, state.ruler = -1.0, None, None
+
+
+def lesion_at(study: Study, state: ReadingState) -> int:
+    """Index of the stenosis whose stretch holds the place, -1 where there is none."""
+    here = (k for k, one in enumerate(study.stenoses) if one.branch == state.branch and one.entry_mm <= state.distance_mm <= one.exit_mm)
+    return next(here, -1)

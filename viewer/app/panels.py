@@ -1,71 +1,78 @@
-"""The reading page: renders the shared state and sends clicks to the handlers it is given. No logic of its own."""
+"""The reading page: renders the shared state and sends clicks to the handlers it is given. No logic of its own; no word that is not in `viewer.app.words`."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from trame.ui.vuetify3 import VAppLayout
 from trame.widgets import client, html
 from trame.widgets import vtk as vtk_widgets
 
-from viewer.app.drawings import CHART, CONTOURS, CPR_MARKS, CROSSHAIR, FACTS, LEGEND, NOTES
+from viewer.app.drawings import CHART, CONTOURS, CORRECTIONS, CPR_MARKS, CROSSHAIR, FACTS, LEGEND, LUMEN, NOTES, SHEET, TILES, WALL
 from viewer.app.planes import AXES, EDGES
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.style import STYLE
 
-ACROSS = "$event.offsetX / $event.currentTarget.clientWidth"
-WHERE = f"{ACROSS}, $event.offsetY / $event.currentTarget.clientHeight"
 PRESS = '@pointerdown.capture="press = [$event.clientX, $event.clientY]"'
 NOT_AFTER_A_DRAG = '@click.capture="Math.abs($event.clientX - press[0]) + Math.abs($event.clientY - press[1]) > 4 ? $event.stopPropagation() : null"'
 """Turning the tree ends with a click too; only a click on one spot chooses a place."""
+SCRIPT = Path(__file__).parent / "static" / "page.js"
 
 
 def build(server, room, secret: str) -> None:
-    """Lays the page out on `server`. room: has the handlers slice, scroll, turn, lesion, vessel, curve, pick and the scene."""
+    """Lays the page out on `server`. room: a ReadingRoom."""
     with VAppLayout(server, full_height=True) as layout:
         layout.root.style = "background: #0b0d0f"
         client.Style(STYLE)
         client.Script(f"history.replaceState(null, '', location.pathname + '?secret=' + {json.dumps(secret)})")  # so that the page can be reloaded
-        with html.Div(classes="room"):
+        client.Script(SCRIPT.read_text())
+        with html.Div(classes="room", lang=("language",)):
             _bar(room)
             for name in AXES:
-                _slice_pane(name, room)
+                _slice_pane(name)
             _tree_pane(room)
             with html.Div(classes="side"):
                 html.Div(FACTS, classes="facts", id="facts")
-                _cpr_pane(room)
-                _chart_pane(room)
+                _cpr_pane()
+                _chart_pane()
+                _stack_pane()
                 with html.Div(classes="low"):
-                    _cross_pane()
+                    _cross_pane(room)
                     _lesion_table(room)
+            _sheet(room)
 
 
 def _bar(room) -> None:
     with html.Div(classes="bar"):
         html.B("{{ title }}")
         html.Span("{{ subtitle }}", classes="sub")
-        with html.Select(v_if="vessels.length", id="vessel", change=(room.vessel, "[$event.target.value]"), title="vessel"):
+        with html.Select(v_if="vessels.length", id="vessel", change=(room.vessel, "[$event.target.value]"), title=("tr.vessel",)):
             html.Option("{{ item.name }}", v_for="item in vessels", key="item.index", value=("item.index",), selected=("item.index === branch",))
-        _choice("window", WINDOWS, "window: ")
-        _choice("field", FIELDS_MM, "")
-        _choice("colour_by", COLOURS, "tree: ")
+        _choice("window", WINDOWS, "tr.window")
+        _choice("field", FIELDS_MM, "tr.image")
+        _choice("colour_by", COLOURS, "tr.tree")
         html.Span("{{ problem }}", v_if="problem", classes="problem")
         html.Span("{{ place_text }}", id="place", classes="place")
-        html.Span("Research use only,<br>not for diagnosis", classes="note")
+        html.Input(id="reader", v_model=("reader",), v_if="can_edit", placeholder=("tr.reader",), title=("tr.reader_hint",))
+        html.A("{{ tr.report }}", id="report", href="/report.html", target="_blank")
+        html.Button("中文 / EN", id="language", click=room.switch_language)
+        html.Button("{{ tr.help }} ?", id="help", click=room.toggle_help)
+        html.Span("{{ tr.research }}", classes="note")
 
 
 def _choice(name: str, values, label: str) -> None:
-    with html.Select(v_model=(name,), id=name):
+    with html.Select(v_model=(name,), id=name, title=(label,)):
         for value in values:
-            html.Option(label + value, value=value)
+            text = f"tr['{value}'] || '{value}'"
+            html.Option(f"{{{{ {label} }}}}: {{{{ {text} }}}}" if name != "field" else f"{{{{ {text} }}}}", value=value)
 
 
-def _slice_pane(name: str, room) -> None:
-    steps = "$event.deltaY > 0 ? 1 : -1"
-    ratio = f"`--ratio: ${{field === '{next(iter(FIELDS_MM))}' ? {name}_whole : 1}}`"
+def _slice_pane(name: str) -> None:
+    ratio = f"`--ratio: ${{field === 'whole' ? {name}_whole : 1}}`"
     with html.Div(classes="pane slice", style=(ratio,)):
-        html.Div(f"{name} {{{{ {name}_mm }}}} mm", classes="name")
-        with html.Div(classes="fit", id=name, click=(room.slice, f"['{name}', {WHERE}]"), wheel=(room.scroll, f"['{name}', {steps}]"), __events=["wheel"]):
+        html.Div(f"{{{{ tr.{name} }}}} {{{{ {name}_mm }}}} mm", classes="name")
+        with html.Div(classes="fit", id=name):
             html.Img(src=(f"{name}_image",), draggable="false")
             html.Div(CROSSHAIR.replace("NAME", name), classes="overlay")
         for side, letter in zip("lrud", EDGES[name], strict=True):
@@ -74,62 +81,115 @@ def _slice_pane(name: str, room) -> None:
 
 def _tree_pane(room) -> None:
     with html.Div(classes="pane", id="tree", raw_attrs=[PRESS, NOT_AFTER_A_DRAG]):
-        html.Div("coronary tree, {{ colour_by }}; drag turns, click chooses", v_if="!no_tree", classes="name")
+        html.Div("{{ tr[colour_by] }}: {{ tr.tree_by }}", v_if="!no_tree", classes="name")
         html.Div("{{ no_tree }}", v_if="no_tree", classes="empty")
         if room.scene.has_surface:
             room.view = vtk_widgets.VtkLocalView(room.scene.window, ref="tree_view", picking_modes=("['click']",), click=(room.pick, "[$event]"))
         html.Div(LEGEND, v_if="!no_tree", classes="legend", style=("`background: ${scale.css}`",))
 
 
-def _cpr_pane(room) -> None:
+def _cpr_pane() -> None:
     with html.Div(classes="pane"):
-        html.Div("straightened vessel, origin left; wheel turns it ({{ cpr_angle }}°)", v_if="cpr_image", classes="name")
-        turn = {"wheel": (room.turn, "[$event.deltaY > 0 ? 15 : -15]"), "__events": ["wheel"]}
-        with html.Div(id="cpr", classes="cprbox", v_if="cpr_image", click=(room.curve, f"[{ACROSS}]"), **turn):
+        html.Div("{{ tr.straightened }} ({{ cpr_angle }}°)", v_if="cpr_image", classes="name")
+        with html.Div(id="cpr", classes="cprbox", v_if="cpr_image"):
             html.Img(src=("cpr_image",), draggable="false")
             html.Div(CPR_MARKS, classes="overlay")
-        html.Div("no vessel to show", v_else=True, classes="empty")
+        html.Div("{{ tr.no_vessel }}", v_else=True, classes="empty")
 
 
-def _chart_pane(room) -> None:
+def _chart_pane() -> None:
     legend = (
-        "<span v-if='chart.ffr' style='color: #fff'>━ FFR, grey zone 0.75–0.80 </span>"
-        "<span v-if='chart.planned' style='color: #d58bff'>┅ with stents </span>"
-        "<span style='color: #6fc0f0'>━ lumen Ø mm ┅ reference</span><span style='color: #f0b849'> ▪ stenosis</span>"
+        "<span v-if='chart.ffr' style='color: #fff'>━ {{ tr.ffr_line }}&ensp;</span>"
+        "<span v-if='chart.planned' style='color: #d58bff'>┅ {{ tr.stented_line }}&ensp;</span>"
+        f"<span style='color: {LUMEN}'>━ {{{{ tr.lumen_line }}}} ┅ {{{{ tr.reference_line }}}}</span>"
+        f"<span style='color: {WALL}'> ▪ {{{{ tr.stenosis_mark }}}}</span>"
     )
     with html.Div(classes="pane"):
         html.Div(legend, v_if="chart.length_mm", classes="name")
-        html.Div(CHART, v_if="chart.length_mm", id="curve", classes="plot", click=(room.curve, f"[{ACROSS}]"))
-        html.Div("no pullback curve without a vessel", v_else=True, classes="empty")
+        html.Div(CHART, v_if="chart.length_mm", id="curve", classes="plot")
+        html.Div("{{ tr.no_curve }}", v_else=True, classes="empty")
 
 
-def _cross_pane() -> None:
+def _stack_pane() -> None:
+    with html.Div(classes="pane stack", id="stack", title=("tr.stack",)):
+        html.Img(src=("stack_image",), draggable="false", v_if="stack_image")
+        html.Div(TILES, classes="tiles", v_if="stack_image")
+
+
+def _cross_pane(room) -> None:
     with html.Div(classes="pane square"):
-        html.Div("cross-section, 12 mm", v_if="cross_image", classes="name")
+        html.Div("{{ tr.cross }}, {{ cross_width }} mm", v_if="cross_image", classes="name low-name")
+        with html.Div(classes="tools", v_if="cross_image && can_edit"):
+            for contour in ("lumen", "wall"):
+                on = f"drawing === '{contour}' ? 'on {contour}' : '{contour}'"
+                html.Button(
+                    f"✎ {{{{ tr.{contour} }}}}", id=f"draw-{contour}", classes=(on,), title=(f"tr.correct_{contour}",), click=(room.draw, f"['{contour}']")
+                )
+            html.Button("✓ {{ tr.keep }}", id="keep", v_if="drawing", click=room.keep)
+            html.Button("✕", id="discard", v_if="drawing", title=("tr.discard",), click=room.escape)
+            html.Button("{{ tr.mld }}", id="tightest", v_if="!drawing", click=room.tightest, title=("tr.key_tightest",))
         with html.Div(classes="fit", id="cross", v_if="cross_image"):
             html.Img(src=("cross_image",), draggable="false")
             html.Div(CONTOURS, classes="overlay")
-        html.Div("no cross-section", v_else=True, classes="empty")
+        html.Div("{{ tr.no_cross }}", v_else=True, classes="empty")
 
 
 def _lesion_table(room) -> None:
     with html.Div(classes="rows"):
+        _edit_bar(room)
         with html.Table(id="lesions", v_if="lesions.length"):
-            html.Tr("<th>segment</th><th>stenosis</th><th>MLD</th><th>FFR</th><th v-if='plan.length'>with stents</th><th>plaque</th>")
+            heads = "".join(f"<th>{{{{ tr.{key} }}}}</th>" for key in ("segment", "degree", "mld_ref", "FFR"))
+            html.Tr(f"{heads}<th v-if='plan.length'>{{{{ tr.stent }}}}</th><th>{{{{ tr.plaque }}}}</th>")
             choose = {"classes": ("i === lesion ? 'row chosen' : 'row'",), "id": ("'lesion-' + i",), "click": (room.lesion, "[i]")}
             with html.Tr(v_for="(row, i) in lesions", key="i", **choose):
-                for key in ("segment", "stenosis", "mld"):
-                    html.Td(f"{{{{ row.{key} }}}}")
-                html.Td("{{ row.ffr }}", classes=("row.grade",))
-                with html.Td(v_if="plan.length", classes=("plan[i].grade",)):
-                    button = {"classes": ("plan[i].stent ? 'stent on' : 'stent'",), "id": ("'stent-' + i",), "title": "plan a stent over this lesion"}
-                    html.Button(
-                        "{{ plan[i].stent ? '✓ stent' : '+ stent' }}", **button, click_stop=(room.stent, "[i]"), __events=[("click_stop", "click.stop")]
-                    )
-                    html.Span("{{ plan[i].after }}", v_if="plan[i].after", id=("'after-' + i",))
+                html.Td("{{ row.segment }}")
+                html.Td("{{ row.stenosis }} <small>{{ row.length }}</small>")
+                html.Td("{{ row.mld }}")
+                html.Td("{{ row.ffr }} <small>{{ row.interval }}</small>", classes=("row.grade",))
+                _stent_cell(room)
                 html.Td("{{ row.plaque }}")
         html.Div("{{ no_lesions }}", v_if="!lesions.length", classes="empty", style="position: static; padding: 16px")
         with html.Div(v_if="plan.length", classes="planner"):
-            hint = {"placeholder": "stent: mLAD:38-52:3.0, empty clears", "title": "segment, from-to in mm along the vessel, diameter in mm"}
+            hint = {"placeholder": ("tr.plan_hint",), "title": ("tr.plan_title",)}
             html.Input(id="plan", v_model=("plan_text",), **hint, keyup_enter=(room.plan_stent, "[plan_text]"), __events=[("keyup_enter", "keyup.enter")])
+        html.Div("<b>{{ tr.corrections }}</b>" + CORRECTIONS, id="corrections", classes="notes", v_if="corrections.length")
         html.Div(NOTES, id="notes", classes="notes")
+
+
+def _stent_cell(room) -> None:
+    with html.Td(v_if="plan.length && plan[i]", classes=("plan[i].grade",)):
+        button = {"classes": ("plan[i].stent ? 'stent on' : 'stent'",), "id": ("'stent-' + i",), "title": ("tr.plan_over",)}
+        text = "{{ plan[i].stent ? '✓' : '+' }}"
+        html.Button(text, **button, click_stop=(room.stent, "[i]"), __events=[("click_stop", "click.stop")])
+        html.Span("{{ plan[i].after }}", v_if="plan[i].after", id=("'after-' + i",))
+
+
+def _edit_bar(room) -> None:
+    """Undo, redo, lesions, names, ruler; and the computation in the background."""
+    with html.Div(classes="tools edit"):
+        with html.Template(v_if="can_edit"):
+            html.Button("↶ {{ tr.undo }}", id="undo", disabled=("!can_undo",), click=(room.history, "['undo']"))
+            html.Button("↷ {{ tr.redo }}", id="redo", disabled=("!can_redo",), click=(room.history, "['redo']"))
+            html.Button("{{ tr.add_lesion }}", id="add-lesion", v_if="branch >= 0", click=(room.change_lesion, "['add']"))
+            with html.Template(v_if="lesion >= 0"):
+                html.Button("✕ {{ tr.delete_lesion }}", id="delete-lesion", click=(room.change_lesion, "['delete']"))
+                html.Input(id="regrade-text", v_model=("regrade_text",), placeholder=("tr.percent",))
+                html.Button("{{ tr.regrade }}", id="regrade", click=(room.change_lesion, "['regrade', regrade_text]"))
+            with html.Select(v_if="branch >= 0", id="rename", title=("tr.segment_here",), change=(room.rename, "[$event.target.value]")):
+                html.Option("{{ item[1] }}", v_for="item in segments", key="item[0]", value=("item[0]",), selected=("item[0] === segment",))
+            html.Button("{{ tr.move_point }}", id="point", classes=("mode === 'point' ? 'on' : ''",), v_if="branch >= 0", click=(room.mode, "['point']"))
+        html.Button("{{ tr.ruler }}", id="ruler", classes=("mode === 'ruler' ? 'on' : ''",), click=(room.mode, "['ruler']"))
+    html.Div("{{ mode === 'ruler' ? tr.ruler_on : tr.point_on }}", v_if="mode", classes="hint")
+    with html.Div(id="job", classes="hint", v_if="job_word"):
+        html.Span("{{ tr[job_word] }}")
+        with html.Template(v_if="job"):
+            html.Progress(value=("job.percent",), max=100)
+            html.Span("{{ tr.computing }} {{ job.stage }} {{ job.percent }} %")
+            html.Button("{{ tr.cancel }}", id="cancel", click=(room.job, "['cancel']"))
+        html.Button("{{ tr.recompute }}", id="recompute", v_if="!job && job_word !== 'done'", click=(room.job, "['start']"))
+
+
+def _sheet(room) -> None:
+    with html.Div(v_if="help", id="sheet", classes="sheet", click=room.toggle_help):
+        html.Div("<b>{{ tr.keys }}</b>" + SHEET)
+    html.Div("<div>{{ ended }}</div>", v_if="ended", classes="sheet")

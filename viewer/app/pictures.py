@@ -1,4 +1,4 @@
-"""Arrays as pictures that a browser shows: JPEG data addresses, and the tree's values for its colours."""
+"""Arrays as pictures that a browser shows: JPEG data addresses, contours as SVG point lists, and the tree's values for its colours."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import io
 import numpy as np
 from PIL import Image
 
-from ccta.anatomy.reformat import CprGrid, cross_section_stack, frames_along, straightened_cpr
-from viewer.app.planes import plane_image, plane_through, windowed
+from ccta.anatomy.reformat import CprGrid, Frames, StraightenedCpr, cross_section_stack, cut_along
+from ccta.model import CrossSections
+from viewer.app.editor import drawn_radius_mm, radii_of
+from viewer.app.planes import Plane, plane_image, windowed
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
 
-CPR_SHAPE = 4.2
-"""Length over width of the straightened vessel where its pane and length allow, so that it is shown about as long as it is."""
 CROSS_HALF_MM = 6.0
-SLICE_PIXELS = 560
+DRAWN_HALF_MM = 1.5
+"""A contour that is being drawn fills about half of the picture, which is at least this much to either side."""
+STACK_MM = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
+"""Places of the cross-section stack, from where the pointer is."""
+STACK_HALF_MM = 4.0
+SLICE_PIXELS = 512
 
 
 def jpeg(grey: np.ndarray) -> str:
@@ -26,45 +31,111 @@ def jpeg(grey: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def slice_picture(study: Study, state: ReadingState, name: str) -> tuple[str, tuple[float, float]]:
-    """One slice, and where the cross-hair falls in it (fractions)."""
-    plane = plane_through(study.volume, name, state.position_mm, state.field_mm)
-    pixel_mm = max(plane.size_mm) / SLICE_PIXELS
-    return jpeg(windowed(plane_image(study.volume, plane, pixel_mm), state.level_hu, state.width_hu)), plane.fraction(state.position_mm)
+def slice_picture(study: Study, state: ReadingState, plane: Plane) -> str:
+    """One slice in the page's window."""
+    return jpeg(windowed(plane_image(study.volume, plane, max(plane.size_mm) / SLICE_PIXELS), state.level_hu, state.width_hu))
 
 
-def cpr_picture(study: Study, state: ReadingState) -> str:
-    """The vessel laid out straight, proximal end left; "" without a tree."""
+def cpr_picture(study: Study, state: ReadingState) -> tuple[str, list[str]]:
+    """The vessel laid out straight, proximal end left, and the edges of lumen and wall in it as SVG paths in a 0-100 box; ("", []) without a tree."""
     if state.branch < 0:
-        return ""
-    branch = study.branch(state.branch)
-    grid = CprGrid(half_width_mm=float(np.clip(branch.length_mm / CPR_SHAPE / 2, 6, 18)), pixel_mm=0.2, step_mm=max(0.1, branch.length_mm / 800))
-    cpr = straightened_cpr(study.volume, branch.points_mm, np.deg2rad(state.cpr_angle_deg), grid)
-    return jpeg(windowed(cpr.image.T, state.level_hu, state.width_hu))
+        return "", []
+    grid, frames = study.straight(state.branch)
+    cpr = cut_along(study.volume, frames, np.deg2rad(state.cpr_angle_deg), grid)
+    return jpeg(windowed(cpr.image.T, state.level_hu, state.width_hu)), cpr_edges(study.section(state.branch), cpr, grid)
+
+
+def cpr_edges(section: CrossSections | None, cpr: StraightenedCpr, grid: CprGrid) -> list[str]:
+    """Paths where a straightened cut meets lumen (two) and wall (two). The cut's direction is turned into each plane's own frame."""
+    if section is None:
+        return []
+    row = np.clip(np.searchsorted(cpr.distance_mm, section.distance_mm), 0, len(cpr.distance_mm) - 1)
+    axis = cpr.axis[row]
+    beside_mm = ((section.center_mm - cpr.center_mm[row]) * axis).sum(axis=1)
+    angle = np.arctan2((axis * section.axis_v).sum(axis=1), (axis * section.axis_u).sum(axis=1))
+    along = 100 * section.distance_mm / cpr.distance_mm[-1]
+    paths = []
+    for radius_mm in (section.lumen_radius_mm, section.wall_radius_mm):
+        for side, turned in ((1.0, angle), (-1.0, angle + np.pi)):
+            at_mm = beside_mm + side * radius_at(radius_mm, turned)
+            across = 50 + 50 * at_mm / grid.half_width_mm
+            paths.append("M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in zip(along[::2], across[::2], strict=True)))
+    return paths
+
+
+def radius_at(radius_mm: np.ndarray, angle_rad: np.ndarray) -> np.ndarray:
+    """(M, A) polar radii at one angle per plane (M,): linear between the two nearest."""
+    count = radius_mm.shape[1]
+    place = np.mod(angle_rad / (2 * np.pi) * count, count)
+    low = place.astype(int) % count
+    rows, share = np.arange(len(radius_mm)), place - np.floor(place)
+    return (1 - share) * radius_mm[rows, low] + share * radius_mm[rows, (low + 1) % count]
 
 
 def cross_picture(study: Study, state: ReadingState) -> tuple[str, list[str]]:
-    """The cross-section at the place, and its lumen and wall contours as SVG point lists in a 0-100 box."""
+    """The cross-section where the pointer is, and its lumen and wall contours as SVG point lists in a 0-100 box."""
     if state.branch < 0:
         return "", []
-    frames = frames_along(study.branch(state.branch))
-    nearest = int(np.argmin(np.abs(frames.distance_mm - state.distance_mm)))
-    one = type(frames)(*(getattr(frames, name)[nearest : nearest + 1] for name in ("distance_mm", "center_mm", "normal", "axis_u", "axis_v")))
-    image = cross_section_stack(study.volume, one, CROSS_HALF_MM, 0.1)[0]
-    return jpeg(windowed(image, state.level_hu, state.width_hu)), _contours(study, state, one)
+    frame, plane = planes_at(study, state.branch, [state.cross_mm])
+    half_mm = cross_half_mm(study, state)
+    image = cross_section_stack(study.volume, frame, half_mm, half_mm / 60)[0]
+    return jpeg(windowed(image, state.level_hu, state.width_hu)), contours_of(study, state, int(plane[0]), half_mm)
 
 
-def _contours(study: Study, state: ReadingState, frame) -> list[str]:
-    section = study.sections[state.branch] if state.branch < len(study.sections) else None
-    if section is None or not len(section):
+def cross_half_mm(study: Study, state: ReadingState) -> float:
+    """Half the width of the cross-section: nearer while a contour is drawn, by what it was when drawing began, so that nothing jumps."""
+    if state.draft is None:
+        return CROSS_HALF_MM
+    return float(np.clip(2.0 * radii_of(state.draft, study.section(state.draft.branch)).max(), DRAWN_HALF_MM, CROSS_HALF_MM))
+
+
+def stack_picture(study: Study, state: ReadingState) -> tuple[str, list[dict]]:
+    """Cross-sections before and behind the place side by side, and per tile its distance and contours; ("", []) without a tree."""
+    if state.branch < 0:
+        return "", []
+    length_mm = study.branch(state.branch).length_mm
+    wanted = np.clip(state.distance_mm + np.array(STACK_MM), 0.0, length_mm)
+    frames, planes = planes_at(study, state.branch, wanted)
+    images = windowed(cross_section_stack(study.volume, frames, STACK_HALF_MM, 0.125), state.level_hu, state.width_hu)
+    tightest = [one.position_mm for one in study.stenoses if one.branch == state.branch]
+    tiles = [
+        {
+            "mm": round(float(at), 1),
+            "fraction": float(at / length_mm),
+            "mld": any(abs(at - mm) <= 1.0 for mm in tightest),
+            "contours": contours_of(study, state, int(plane), STACK_HALF_MM),
+        }
+        for at, plane in zip(wanted, planes, strict=True)
+    ]
+    return jpeg(np.concatenate(list(images), axis=1)), tiles
+
+
+def planes_at(study: Study, branch: int, distances_mm) -> tuple[Frames, np.ndarray]:
+    """Planes nearest to places along a branch, and their numbers: those of its contours, or of its centerline where it has none (numbers -1)."""
+    section = study.section(branch)
+    own = section if section is not None else study.frames(branch)
+    nearest = np.abs(own.distance_mm[None] - np.asarray(distances_mm)[:, None]).argmin(axis=1)
+    frames = Frames(*(getattr(own, name)[nearest] for name in ("distance_mm", "center_mm", "normal", "axis_u", "axis_v")))
+    return frames, nearest if section is not None else np.full(len(nearest), -1)
+
+
+def contours_of(study: Study, state: ReadingState, plane: int, half_mm: float) -> list[str]:
+    """Lumen and wall of one plane, as being drawn where a draft stands on it; [] without contours."""
+    if plane < 0:
         return []
-    index = int(np.argmin(np.abs(section.distance_mm - state.distance_mm)))
-    lists = []
-    for radius in (section.lumen_radius_mm[index], section.wall_radius_mm[index]):
-        offset = section.contour_mm(index, radius) - frame.center_mm[0]
-        box = 50 + 50 / CROSS_HALF_MM * np.stack([offset @ frame.axis_u[0], offset @ frame.axis_v[0]], axis=1)
-        lists.append(" ".join(f"{x:.1f},{y:.1f}" for x, y in box))
-    return lists
+    section, draft = study.section(state.branch), state.draft
+    here = draft is not None and (draft.branch, draft.plane) == (state.branch, plane)
+    radii = {"lumen": section.lumen_radius_mm[plane], "wall": section.wall_radius_mm[plane]}
+    if here:
+        radii[draft.contour] = drawn_radius_mm(draft, section)
+    return [svg_points(radius, half_mm) for radius in radii.values()]
+
+
+def svg_points(radius_mm: np.ndarray, half_mm: float) -> str:
+    """Polar radii (A,) as an SVG point list in a 0-100 box of 2 half_mm: u to the right, v downwards."""
+    angle = 2 * np.pi * np.arange(len(radius_mm)) / len(radius_mm)
+    box = 50 + 50 / half_mm * radius_mm * np.stack([np.cos(angle), np.sin(angle)])
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in box.T)
 
 
 def branch_values(study: Study) -> dict[str, list[np.ndarray]]:
@@ -74,9 +145,8 @@ def branch_values(study: Study) -> dict[str, list[np.ndarray]]:
         s = branch.distance_mm
         curve = study.pullback.branches[index] if study.pullback else None
         kinds["FFR"].append(np.interp(s, curve.distance_mm, curve.ffr) if curve and curve.ffr else np.full(len(s), np.nan))
-        section = study.sections[index] if index < len(study.sections) else None
-        has = section is not None and len(section) > 0
-        kinds["diameter"].append(np.interp(s, section.distance_mm, section.lumen_diameter_mm) if has else 2 * branch.radius_mm)
+        section = study.section(index)
+        kinds["diameter"].append(np.interp(s, section.distance_mm, section.lumen_diameter_mm) if section is not None else 2 * branch.radius_mm)
         degree = np.zeros(len(s))
         for stenosis in (x for x in study.stenoses if x.branch == index):
             degree[(s >= stenosis.entry_mm) & (s <= stenosis.exit_mm)] = stenosis.diameter_pct
