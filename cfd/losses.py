@@ -72,16 +72,17 @@ def expansion_coefficient_1_m4(distance_m, area_m2, reynolds_m):
 
 
 @njit(cache=True)
-def junction_coefficient_1_m4(flow_m3_s, parent_flow_m3_s, area_m2, parent_area_m2, factor):
-    """Loss from a parent into one daughter, as g with dp = rho / 2 g Q|Q|, Q the daughter's flow: Borda-Carnot on the lost velocity.
+def junction_coefficient_1_m4(flow_m3_s, parent_flow_m3_s, area_m2, parent_area_m2, turn, factor):
+    """Loss from a parent into one daughter, as g with dp = rho / 2 g Q|Q|, Q the daughter's flow: Borda-Carnot on the velocity that is lost, as a vector.
 
-    g = factor (Q_p / (Q A_p) - 1 / A)^2 where the daughter is slower than the parent, 0 where it is faster (acceleration is reversible). With this the
-    pressure behind a bifurcation lies between continuity of total pressure (factor 0) and of static pressure.
+    turn: (cosine, sine) of the angle between both. What of the parent's velocity v_p = Q_p / (Q A_p) lies across the daughter is lost whole, what lies along
+    it as far as it exceeds the daughter's own 1 / A; acceleration is reversible: g = factor ((v_p sin)^2 + max(v_p cos - 1 / A, 0)^2). Nothing is fitted.
     """
     if flow_m3_s <= 0.0:
         return 0.0
-    lost = parent_flow_m3_s / (flow_m3_s * parent_area_m2) - 1.0 / area_m2
-    return factor * lost * lost if lost > 0 else 0.0
+    before = parent_flow_m3_s / (flow_m3_s * parent_area_m2)
+    along = max(before * turn[0] - 1.0 / area_m2, 0.0)
+    return factor * ((before * turn[1]) ** 2 + along * along)
 
 
 def dynamic_pressure_pa(flow_m3_s, area_m2, density_kg_m3: float):

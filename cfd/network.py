@@ -13,7 +13,7 @@ from numba import njit
 
 from ccta.errors import SolverFailed
 from ccta.model import CoronaryTree
-from ccta.units import mm_to_m
+from ccta.units import m_to_mm, mm_to_m
 from cfd import losses
 from cfd.losses import junction_coefficient_1_m4
 from cfd.physiology import Physiology
@@ -30,6 +30,7 @@ class Pieces:
 
     branch; first, last: station range (inclusive) on the branch's profile; parent: piece or -1 at an ostium; outlet: branch whose end this is, or -1.
     side_share: share of the tree's whole flow that leaves at the piece's end through branches too small to be seen.
+    turn: (P, 2) cosine (at least 0) and sine of the angle by which flow turns into the piece from its parent; (1, 0) where a branch goes on.
     """
 
     branch: np.ndarray
@@ -38,6 +39,7 @@ class Pieces:
     parent: np.ndarray
     outlet: np.ndarray
     side_share: np.ndarray
+    turn: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,25 @@ def cut_at_bifurcations(tree: CoronaryTree, profiles: Sequence[Profile]) -> Piec
             rows.append((index, first, last, parent, index if last == end else -1))
             parent = len(rows) - 1
             piece_ending[index, last] = parent
-    return Pieces(*np.array(rows, np.int64).T, _side_shares(rows, profiles))
+    turn = np.array([_turn(tree, profiles, branch) if first == 0 else (1.0, 0.0) for branch, first, *_ in rows])
+    return Pieces(*np.array(rows, np.int64).T, _side_shares(rows, profiles), turn)
+
+
+def _turn(tree: CoronaryTree, profiles: Sequence[Profile], index: int) -> tuple[float, float]:
+    """(cosine, sine) of the angle between a branch, over one diameter from where it has left its parent's lumen, and the parent over one before it leaves."""
+    branch = tree.branches[index]
+    if branch.parent is None:
+        return 1.0, 0.0
+    parent, start_mm, at = tree.branches[branch.parent], m_to_mm(profiles[index].start_m), branch.parent_distance_mm
+    wide = 2 * float(np.interp(at, parent.distance_mm, parent.radius_mm))
+    calibre = 2 * float(np.interp(start_mm, branch.distance_mm, branch.radius_mm))
+    ways = [
+        np.diff(one.point_at(np.clip([first, last], 0.0, one.length_mm)), axis=0)[0]
+        for one, first, last in ((parent, at - wide, at), (branch, start_mm, start_mm + calibre))
+    ]
+    length = np.linalg.norm(ways[0]) * np.linalg.norm(ways[1])
+    cosine = float(np.clip(ways[0] @ ways[1] / length, 0.0, 1.0)) if length > 0 else 1.0  # a turn back costs no more than one by a right angle
+    return cosine, float(np.sqrt(1 - cosine**2))
 
 
 def _side_cuts(profile: Profile) -> range:
@@ -130,7 +150,7 @@ def _settled(pieces, profiles, resistance_pa_s_m3, physiology):
     half_density = 0.5 * physiology.density_kg_m3
     flow = _unhindered_flow(pieces.parent, (ends, aside), pressures[0] - pressures[1])
     area_in, area_out = _end_areas(pieces, profiles)
-    entry = half_density * _entry_losses(pieces.parent, flow, area_in, area_out, losses.JUNCTION_LOSS)
+    entry = half_density * _entry_losses(pieces.parent, flow, (area_in, area_out), pieces.turn, losses.JUNCTION_LOSS)
     leaving = half_density / area_out**2 * (ends > 0)
     for _ in range(2):
         along = [branch_losses(profile, q, physiology) for profile, q in zip(profiles, _on_branches(pieces, profiles, flow), strict=True)]
@@ -200,7 +220,7 @@ def _unhindered_flow(parent, ends, drop_pa):
 
 
 @njit(cache=True)
-def _entry_losses(parent, flow, area_in, area_out, junction_loss):
+def _entry_losses(parent, flow, areas, turn, junction_loss):
     """(P,) junction coefficient of each piece, 1/m4.
 
     Taken at the flow shares without epicardial losses: then each loss grows with its own flow alone, and Newton's method converges on any tree.
@@ -208,7 +228,7 @@ def _entry_losses(parent, flow, area_in, area_out, junction_loss):
     result = np.zeros(len(parent))
     for k in range(len(parent)):
         if parent[k] >= 0:
-            result[k] = junction_coefficient_1_m4(flow[k], flow[parent[k]], area_in[k], area_out[parent[k]], junction_loss)
+            result[k] = junction_coefficient_1_m4(flow[k], flow[parent[k]], areas[0][k], areas[1][parent[k]], turn[k], junction_loss)
     return result
 
 

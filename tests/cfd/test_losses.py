@@ -123,8 +123,15 @@ def test_a_concentric_stenosis_is_read_too_severe_by_a_third_at_most(degree, hal
 
 def test_junction_costs_the_lost_velocity_only():
     """Half of the flow into a daughter of the parent's area: the velocity halves, (u_p - u_d)^2 = u_d^2."""
-    assert junction_coefficient_1_m4(1e-6, 2e-6, AREA, AREA, 1.0) == pytest.approx(1 / AREA**2)
-    assert junction_coefficient_1_m4(1e-6, 2e-6, 0.4 * AREA, AREA, 1.0) == 0.0
+    straight = (1.0, 0.0)
+    assert junction_coefficient_1_m4(1e-6, 2e-6, AREA, AREA, straight, 1.0) == pytest.approx(1 / AREA**2)
+    assert junction_coefficient_1_m4(1e-6, 2e-6, 0.4 * AREA, AREA, straight, 1.0) == 0.0
+
+
+def test_a_daughter_across_its_parent_loses_the_parents_whole_velocity():
+    """At a right angle rho / 2 v_p^2 is lost; at 60 degrees three quarters of it, and what of the other half exceeds the daughter's velocity."""
+    assert junction_coefficient_1_m4(1e-6, 2e-6, AREA, AREA, (0.0, 1.0), 1.0) == pytest.approx(4 / AREA**2)
+    assert junction_coefficient_1_m4(1e-6, 2e-6, 2 * AREA, AREA, (0.5, 0.75**0.5), 1.0) == pytest.approx((3 + 0.25) / AREA**2)
 
 
 def test_dynamic_pressure():
