@@ -128,7 +128,7 @@ def _cells_at_wall(tetrahedra, edges, count):
 
 
 def _quality(corners, moved=None):
-    """(C,) signed inverse condition number 3 det J / (|J| |adj J|) against the regular tetrahedron (1 = regular, 0 = flat, < 0 inside out).
+    """(C,) signed inverse condition number 3 det J / (|J| |adj J|) against the regular tetrahedron (1 = regular, 0 = flat, < 0: bent inside out).
 
     corners: (C, 4, 3). moved: (C, 6, 3) of the edges' middles of curved cells; theirs is the least at corners, middles of edges and in the middle.
     """
@@ -142,4 +142,5 @@ def _quality(corners, moved=None):
     a, b, c = np.moveaxis(jacobian @ np.linalg.inv(REGULAR), -1, 0)  # columns
     adjoint = np.cross(b, c), np.cross(c, a), np.cross(a, b)
     size = np.sqrt(sum((one**2).sum(axis=-1) for one in (a, b, c)) * sum((one**2).sum(axis=-1) for one in adjoint))
-    return (3 * (a * adjoint[0]).sum(axis=-1) / np.maximum(size, 1e-30)).min(axis=1)
+    way = np.sign(np.linalg.det(corners[:, 1:] - corners[:, :1]))[:, None]  # in which the corners are numbered
+    return (3 * way * (a * adjoint[0]).sum(axis=-1) / np.maximum(size, 1e-30)).min(axis=1)
