@@ -37,6 +37,7 @@ LAYOUT = {
     "heart": ("heart.nii.gz", "ccta segment"),
     "coronary": ("coronary.nii.gz", "ccta segment"),
     "artery_probability": ("artery_probability.nii.gz", "ccta segment"),
+    "artery_uncertainty": ("artery_uncertainty.nii.gz", "ccta segment"),
     "tree_found": ("tree_found.json", "ccta tree"),
     "tree": ("tree.json", "ccta tree"),
     "tree_polydata": ("tree.vtp", "ccta tree"),

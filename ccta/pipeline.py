@@ -22,11 +22,12 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     from ccta.anatomy.coronaries import segment_coronaries
     from ccta.anatomy.heart import measure_heart, segment_heart
     from ccta.networks.coronary_inference import predict_vessels
+    from ccta.networks.inference import predict_places
     from ccta.reading.quality import assess_quality
 
     volume = case.read_volume("image")
     progress("heart and aorta")
-    heart = segment_heart(volume, settings.segment)
+    heart = segment_heart(volume, settings.segment, predict_places(volume))
     case.write_volume("heart", heart)
     acquisition = case.findings().acquisition
     phase = acquisition.phase_percent if acquisition else Unavailable("the phase is not known")
@@ -35,8 +36,9 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
     try:
         found = segment_coronaries(volume, heart, settings.segment, predict_vessels)
     except Refusal as refusal:
-        return {"coronary": str(refusal), "artery_probability": str(refusal)}
+        return dict.fromkeys(("coronary", "artery_probability", "artery_uncertainty"), str(refusal))
     case.write_volume("coronary", found.labels)
+    case.write_volume("artery_uncertainty", found.uncertainty)
     if isinstance(found.probability, Unavailable):
         return {"artery_probability": found.probability.reason}
     case.write_volume("artery_probability", found.probability)
@@ -221,7 +223,7 @@ STAGES = (
     Stage(
         "segment",
         ("image",),
-        ("heart", "coronary", "artery_probability", "findings.heart", "findings.quality"),
+        ("heart", "coronary", "artery_probability", "artery_uncertainty", "findings.heart", "findings.quality"),
         segment,
         ("findings.acquisition",),
         ("segment",),

@@ -10,7 +10,8 @@ import numpy as np
 import pyvista as pv
 
 PAIRS = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]  # edges of a tetrahedron
-LEAST_JACOBIAN = 0.2  # of the straight cell's: below it the edges of the cell are straightened by half
+LEAST_QUALITY = 0.15  # of a curved cell: below it its edges are straightened by half
+REGULAR = np.array([[1, 0, 0], [0.5, 0.75**0.5, 0], [0.5, 0.75**0.5 / 3, (2 / 3) ** 0.5]]).T  # edges of the regular tetrahedron, as columns
 
 
 class LumenWall:
@@ -51,7 +52,7 @@ def on_wall(points_mm: np.ndarray, triangles: np.ndarray, label: np.ndarray, wal
 def curved_edges(points_mm: np.ndarray, tetrahedra: np.ndarray, triangles: np.ndarray, label: np.ndarray, wall: LumenWall) -> tuple[np.ndarray, np.ndarray]:
     """((E, 2) ends of the wall's edges, ascending and sorted; (E, 3) their middles, mm). triangles, label: the boundary, 0 = wall.
 
-    Corners stay; openings stay flat; no cell is turned inside out.
+    Corners stay; openings stay flat; no cell is bent to less than `LEAST_QUALITY`.
     """
     edges = _edges(triangles[label == 0])
     middle_mm = points_mm[edges].mean(axis=1)
@@ -60,10 +61,23 @@ def curved_edges(points_mm: np.ndarray, tetrahedra: np.ndarray, triangles: np.nd
         flat = np.isin(edges, rim).all(axis=1)
         bulge_mm[flat] -= (bulge_mm[flat] @ axis)[:, None] * axis
     bulge_mm[np.linalg.norm(bulge_mm, axis=1) > _length(points_mm, edges) / 4] = 0.0  # the nearest wall is another one
-    for _ in range(6):
-        bulge_mm[_folded_edges(points_mm, tetrahedra, edges, bulge_mm)] *= 0.5
-    bulge_mm[_folded_edges(points_mm, tetrahedra, edges, bulge_mm)] = 0.0
+    cells, at = _cells_at_wall(tetrahedra, edges, len(points_mm))
+    for factor in (*(6 * [0.5]), 0.0):
+        folded = _quality(points_mm[cells], np.where((at >= 0)[..., None], bulge_mm[at], 0.0)) < LEAST_QUALITY
+        bulge_mm[np.unique(at[folded][at[folded] >= 0])] *= factor
+        again = np.isin(at, at[folded][at[folded] >= 0]).any(axis=1)  # only these have changed
+        cells, at = cells[again], at[again]
     return edges, middle_mm + bulge_mm
+
+
+def worst_quality(points: np.ndarray, tetrahedra: np.ndarray, edges: np.ndarray, middle: np.ndarray) -> float:
+    """Least quality (`_quality`) of a mesh whose given edges (E, 2), ascending and sorted, are arcs through their middles (E, 3)."""
+    straight = float(_quality(points[tetrahedra]).min())
+    if not len(edges):
+        return straight
+    cells, at = _cells_at_wall(tetrahedra, edges, len(points))
+    bulge = middle - points[edges].mean(axis=1)
+    return min(straight, float(_quality(points[cells], np.where((at >= 0)[..., None], bulge[at], 0.0)).min()))
 
 
 def _edges(triangles):
@@ -99,24 +113,33 @@ def _barycentric(points, corners):
     return np.stack(areas, axis=1) / np.maximum(np.sum(areas, axis=0), 1e-30)[:, None]
 
 
-def _folded_edges(points_mm, tetrahedra, edges, bulge_mm):
-    """(E,) whether an edge belongs to a cell whose Jacobian falls below `LEAST_JACOBIAN` of the straight one's at a node or in the middle."""
-    count = len(points_mm)
+def _cells_at_wall(tetrahedra, edges, count):
+    """((C, 4) cells with an edge on the wall, (C, 6) indices of their edges there, -1 for the others)."""
     keys = edges[:, 0].astype(np.int64) * count + edges[:, 1]
-    ends = np.sort(tetrahedra[:, PAIRS], axis=2).astype(np.int64)
+    at_wall = np.zeros(count, bool)
+    at_wall[edges] = True
+    cells = tetrahedra[at_wall[tetrahedra].sum(axis=1) >= 2]
+    ends = np.sort(cells[:, PAIRS], axis=2).astype(np.int64)
     wanted = ends[..., 0] * count + ends[..., 1]
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    is_wall = keys[at] == wanted
-    cells = np.flatnonzero(is_wall.any(axis=1))
-    moved = np.where(is_wall[cells][..., None], bulge_mm[at[cells]], 0.0)
-    corners = points_mm[tetrahedra[cells]]
-    straight = (corners[:, 1:] - corners[:, :1]).transpose(0, 2, 1)
-    share = np.vstack([np.eye(4), np.eye(4)[PAIRS].mean(axis=1), np.full((1, 4), 0.25)])  # barycentric coordinates of the places
-    slope = np.vstack([[[-1, -1, -1]], np.eye(3)])  # of the barycentric coordinates
-    first, second = np.array(PAIRS).T
-    bubble = 4 * (share[:, first, None] * slope[second] + share[:, second, None] * slope[first])  # gradient of 4 L_a L_b
-    bent = straight[:, None] + np.einsum("cei,qek->cqik", moved, bubble)
-    bad = (np.linalg.det(bent) / np.linalg.det(straight)[:, None]).min(axis=1) < LEAST_JACOBIAN
-    folded = np.zeros(len(edges), bool)
-    folded[at[cells[bad]][is_wall[cells[bad]]]] = True
-    return folded
+    at = np.where(keys[at] == wanted, at, -1)
+    has = (at >= 0).any(axis=1)
+    return cells[has], at[has]
+
+
+def _quality(corners, moved=None):
+    """(C,) signed inverse condition number 3 det J / (|J| |adj J|) against the regular tetrahedron (1 = regular, 0 = flat, < 0 inside out).
+
+    corners: (C, 4, 3). moved: (C, 6, 3) of the edges' middles of curved cells; theirs is the least at corners, middles of edges and in the middle.
+    """
+    jacobian = (corners[:, 1:] - corners[:, :1]).transpose(0, 2, 1)[:, None]
+    if moved is not None:
+        share = np.vstack([np.eye(4), np.eye(4)[PAIRS].mean(axis=1), np.full((1, 4), 0.25)])  # barycentric coordinates of the places
+        slope = np.vstack([[[-1, -1, -1]], np.eye(3)])  # of the barycentric coordinates
+        first, second = np.array(PAIRS).T
+        bubble = 4 * (share[:, first, None] * slope[second] + share[:, second, None] * slope[first])  # gradient of 4 L_a L_b
+        jacobian = jacobian + np.einsum("cei,qek->cqik", moved, bubble, optimize=True)
+    a, b, c = np.moveaxis(jacobian @ np.linalg.inv(REGULAR), -1, 0)  # columns
+    adjoint = np.cross(b, c), np.cross(c, a), np.cross(a, b)
+    size = np.sqrt(sum((one**2).sum(axis=-1) for one in (a, b, c)) * sum((one**2).sum(axis=-1) for one in adjoint))
+    return (3 * (a * adjoint[0]).sum(axis=-1) / np.maximum(size, 1e-30)).min(axis=1)

@@ -9,13 +9,13 @@ from numba import njit, prange
 
 
 @njit(cache=True, fastmath=True, parallel=True)
-def time_scales(cells, gradient, state, nu, constants, tau, tau_c):
+def time_scales(cells, gradient, state, constants, tau, tau_c):
     """Fill tau (C,) and tau_c (C,): SUPG/PSPG time scale and grad-div viscosity per cell, about the mean velocity of its nodes.
 
     tau = ((2 k)^2 u G u + 36 k^4 nu^2 G:G)^-1/2, G = sum of g g^T over the gradients g of the barycentric coordinates, k: degree (Bazilevs et al., Comput
-    Methods Appl Mech Eng 2007;197:173); tau_c = 1 / (tau tr G); then both are scaled. gradient: (C, 4, 3). nu: (C,). constants: (degree, scale, scale_c).
+    Methods Appl Mech Eng 2007;197:173); tau_c = 1 / (tau tr G); then both are scaled. gradient: (C, 4, 3). constants: (nu (C,), degree, scale, scale_c).
     """
-    degree, scale, scale_c = constants
+    nu, degree, scale, scale_c = constants
     for e in prange(len(cells)):
         u = np.zeros(3)
         for a in cells[e]:

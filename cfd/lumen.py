@@ -15,6 +15,7 @@ from ccta.units import mm_to_m
 from cfd.lumen_centerlines import tree_from_centerlines
 from cfd.lumen_cut import CutFailed, Plane, cut_and_capped
 from cfd.lumen_inlet import AUTO, demand_start, wanted_inlet
+from cfd.lumen_mending import bridged, smoothed_if_rough
 from cfd.lumen_reading import closed_surface, signed_volume
 from cfd.lumen_skeleton import centerlines_of
 
@@ -67,32 +68,46 @@ class Lumen:
 
 def lumens_from_case(surface: Surface, tree: CoronaryTree) -> tuple[Lumen, ...]:
     """One lumen per ostium, from the case's closed surface (all arteries in one Surface, mm) and its tree. Raises BadInput."""
-    data = pv.PolyData.from_regular_faces(surface.points_mm, surface.triangles)
+    data, said = smoothed_if_rough(pv.PolyData.from_regular_faces(surface.points_mm, surface.triangles))
     lumens = []
     for root in (index for index, branch in enumerate(tree) if branch.parent is None):
         part, index = subtree(tree, root)
-        lumens.append(_cut(data, part, lambda branch, at_root: CASE_INSET_MM, index))
-    return tuple(lumens)
+        lumens.append(_cut_or_bridged(data, part, lambda branch, at_root: CASE_INSET_MM, index))
+    return tuple(replace(lumen, notes=(*said, *lumen.notes)) for lumen in lumens)
+
+
+def _cut_or_bridged(data: pv.PolyData, tree: CoronaryTree, inset, index: tuple[int, ...]) -> Lumen:
+    """`_cut`; where it fails because the surface has a gap along the centerlines, again with the gap bridged."""
+    try:
+        return _cut(data, tree, inset, index)
+    except CutFailed:
+        whole, said = bridged(data, tree)
+        if not said:
+            raise
+    return replace(_cut(whole, tree, inset, index), notes=tuple(said))
 
 
 def lumens_from_surface(surface: Path | Surface, centerlines: Sequence[Path | pv.PolyData] = (), inlet: str = AUTO) -> tuple[Lumen, ...]:
     """One lumen per coronary tree of any lumen surface: a file (STL, VTP, PLY, OBJ; m, cm or mm) or a Surface (mm); open-ended or closed.
 
     centerlines: VMTK polylines in the surface's unit, one file per tree, each line from the inlet (or the aorta, which is cut off) to one outlet;
-    without them they are computed. inlet: "auto", the number of an end, or "x,y,z" in the surface's unit (`cfd.lumen_inlet`). Raises BadInput with what is
-    wrong with the surface.
+    without them they are computed; along given ones, gaps of the surface are bridged. inlet: "auto", the number of an end, or "x,y,z" in the surface's unit
+    (`cfd.lumen_inlet`). Raises BadInput with what is wrong with the surface.
     """
-    read = closed_surface(surface)
+    read = closed_surface(surface, whole=not centerlines)
+    data, smoothed = smoothed_if_rough(read.data)
     wanted = wanted_inlet(inlet, read.scale)
     if centerlines:
         lines = [_scaled(read_polydata(one) if isinstance(one, str | Path) else one.copy(), read.scale) for one in centerlines]
         said = demand_start(wanted, lines)
     else:
-        lines, said = centerlines_of(read.data, read.openings_mm, wanted)
+        lines, said = centerlines_of(data, read.openings_mm, wanted)
     trees = [tree_from_centerlines(one) for one in lines]
     first = np.cumsum([0, *(len(tree) for tree in trees)])
-    lumens = [_cut(read.data, tree, _inset(read.openings_mm), tuple(range(k, k + len(tree)))) for tree, k in zip(trees, first[:-1], strict=True)]
-    return tuple(replace(lumen, notes=(*read.changes, *said)) for lumen in lumens)
+    numbers = [tuple(range(k, k + len(tree))) for tree, k in zip(trees, first[:-1], strict=True)]
+    lumens = [_cut_or_bridged(data, tree, _inset(read.openings_mm), number) for tree, number in zip(trees, numbers, strict=True)]
+    notes = [*read.changes, *smoothed, *said, *(note for lumen in lumens for note in lumen.notes)]
+    return tuple(replace(lumen, notes=tuple(notes)) for lumen in lumens)
 
 
 def subtree(tree: CoronaryTree, root: int) -> tuple[CoronaryTree, tuple[int, ...]]:
@@ -134,7 +149,7 @@ def _cut(data: pv.PolyData, tree: CoronaryTree, inset, index: tuple[int, ...]) -
                 raise
             depth[error.plane] += 0.5 * planes[error.plane].radius_mm
     if signed_volume(points, triangles) < 0:
-        triangles = triangles[:, ::-1]
+        triangles = np.ascontiguousarray(triangles[:, ::-1])
     ports = []
     for k, ((name, branch, at_root), plane) in enumerate(zip(wanted, planes, strict=True)):
         cap = points[triangles[label == k + 1]]

@@ -15,6 +15,9 @@ from vtkmodules.vtkCommonDataModel import vtkPolygon
 
 from ccta.errors import BadInput
 
+TOUCHING = 0.002
+"""A point of the surface nearer to a plane than this many radii lies in it, so that no needles are cut off."""
+
 
 class CutFailed(BadInput):
     """A plane did not cut one closed loop. plane: its index."""
@@ -40,15 +43,10 @@ def cut_and_capped(surface: pv.PolyData, planes: Sequence[Plane], axis: tuple[np
     axis: (K, 3) centerline points and (K,) radii. planes[0] is the inlet. Raises CutFailed where a plane does not cut one closed loop (the vessel ends
     before it, or touches another one), or where the inlet's does not sever the aorta: parts far from the axis remain.
     """
-    surface = _subdivided_near(surface, planes)
-    points, triangles = np.asarray(surface.points, float), surface.faces.reshape(-1, 4)[:, 1:]
-    height = np.max([_beyond(points, triangles, plane) for plane in planes], axis=0)
-    surface.point_data["height"] = height
-    kept = surface.clip_scalar(scalars="height", value=0.0, invert=True).triangulate().clean(tolerance=1e-7)
-    points, triangles = _component_around(np.asarray(kept.points, float), kept.faces.reshape(-1, 4)[:, 1:], axis[0])
+    points, triangles = _component_around(*opened(surface, planes), axis[0])
     _demand_near(points, axis, planes[0])
     loops = boundary_loops(triangles)
-    owner = _owners(points, loops, planes)
+    owner = owners(points, loops, planes)
     label = np.zeros(len(triangles), int)
     for k, plane in enumerate(planes):
         mine = [loop for loop, who in zip(loops, owner, strict=True) if who == k]
@@ -65,6 +63,17 @@ def cut_and_capped(surface: pv.PolyData, planes: Sequence[Plane], axis: tuple[np
             cap = _cap(points[mine[0]], mine[0], k)
         triangles, label = np.vstack([triangles, cap]), np.concatenate([label, np.full(len(cap), k + 1)])
     return points, triangles, label
+
+
+def opened(surface: pv.PolyData, planes: Sequence[Plane]) -> tuple[np.ndarray, np.ndarray]:
+    """(points, triangles) of a surface without what lies beyond the planes."""
+    surface = _subdivided_near(surface, planes)
+    points, triangles = np.asarray(surface.points, float), surface.faces.reshape(-1, 4)[:, 1:]
+    height = np.max([_beyond(points, triangles, plane) for plane in planes], axis=0)
+    height[np.abs(height) < TOUCHING * np.min([plane.radius_mm for plane in planes])] = 0.0
+    surface.point_data["height"] = height
+    kept = surface.clip_scalar(scalars="height", value=0.0, invert=True).triangulate().clean()
+    return np.asarray(kept.points, float), kept.faces.reshape(-1, 4)[:, 1:]
 
 
 def _demand_near(points, axis, inlet: Plane) -> None:
@@ -96,8 +105,8 @@ def _subdivided_near(surface: pv.PolyData, planes) -> pv.PolyData:
 def split_longest_edges(points, triangles, coarse) -> pv.PolyData:
     """Every edge of the coarse triangles halved, in their neighbours too (so that the surface stays closed)."""
     edges = np.sort(np.stack([triangles, np.roll(triangles, -1, axis=1)], axis=2), axis=2)
-    unique, index = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)
-    index = index.reshape(-1, 3)
+    keys, index = np.unique(edges[..., 0] * len(points) + edges[..., 1], return_inverse=True)
+    unique, index = np.column_stack([keys // len(points), keys % len(points)]), index.reshape(-1, 3)
     split = np.zeros(len(unique), bool)
     split[index[coarse].ravel()] = True
     number = np.where(split, np.cumsum(split) - 1 + len(points), -1)
@@ -139,21 +148,22 @@ def _component_around(points, triangles, inside_mm):
     """The connected part of the surface nearest to most of the given points, its points renumbered."""
     edges = np.vstack([triangles[:, [0, 1]], triangles[:, [1, 2]]])
     _, part = connected_components(sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(len(points),) * 2), directed=False)
-    used = np.unique(triangles)
+    used = np.zeros(len(points), bool)
+    used[triangles] = True
     _, nearest = cKDTree(points[used]).query(inside_mm)
-    wanted = np.bincount(part[used][nearest]).argmax()
-    triangles = triangles[part[triangles[:, 0]] == wanted]
-    kept, renumbered = np.unique(triangles, return_inverse=True)
-    return points[kept], renumbered.reshape(-1, 3)
+    kept = used & (part == np.bincount(part[used][nearest]).argmax())
+    return points[kept], (np.cumsum(kept) - 1)[triangles[kept[triangles[:, 0]]]]
 
 
 def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:
     """Point indices of each closed loop of free edges, in the order that closes the surface outward."""
     edges = np.vstack([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    size = int(edges.max()) + 1
     if not len(edges):
         return []
-    free = edges[~np.isin(edges[:, 0] * size + edges[:, 1], edges[:, 1] * size + edges[:, 0])]
+    used = sparse.coo_matrix((np.ones(len(edges), np.int8), edges.T), shape=(int(edges.max()) + 1,) * 2).tocsr()
+    used.data[:] = 1
+    one_way = (used - used.T).tocoo()
+    free = np.column_stack(one_way.coords)[one_way.data > 0]
     following = dict(zip(free[:, 1], free[:, 0], strict=True))
     loops = []
     while following:
@@ -167,7 +177,7 @@ def boundary_loops(triangles: np.ndarray) -> list[np.ndarray]:
     return [loop for loop in loops if len(loop) >= 3]
 
 
-def _owners(points, loops, planes) -> list[int]:
+def owners(points, loops, planes) -> list[int]:
     """Per loop the plane it lies on: nearest to that plane's centre among those whose plane holds the loop."""
     owner = []
     for loop in loops:

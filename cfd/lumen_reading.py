@@ -38,14 +38,17 @@ class ClosedSurface:
     changes: tuple[str, ...] = ()
 
 
-def closed_surface(surface: Path | Surface) -> ClosedSurface:
-    """A file (STL, VTP, PLY, OBJ; m, cm or mm, guessed by the calibre) or a Surface (mm), repaired where needed. Raises BadInput for what is no lumen."""
+def closed_surface(surface: Path | Surface, whole: bool = True) -> ClosedSurface:
+    """A file (STL, VTP, PLY, OBJ; m, cm or mm, guessed by the calibre) or a Surface (mm), repaired where needed. Raises BadInput for what is no lumen.
+
+    whole: BadInput where it has more than one part, but for debris; else all parts are kept (known centerlines say what belongs together).
+    """
     points, triangles = _triangles(surface)
     is_file, changes = isinstance(surface, str | Path), []
     scale = unit_to_mm(points, triangles) if is_file else 1.0
     if is_file:
         changes.append(f"The surface was read in {UNITS[scale]}, by its calibre of {scale * calibre(points, triangles):.1f} mm.")
-    points, triangles = _main_part(points * scale, triangles, changes)
+    points, triangles = _main_part(points * scale, triangles, changes, whole)
     _demand_no_crossing(points, triangles)
     loops = boundary_loops(triangles)
     openings = np.array([points[loop].mean(axis=0) for loop in loops if len(loop) >= SMALL_HOLE]).reshape(-1, 3)
@@ -53,7 +56,7 @@ def closed_surface(surface: Path | Surface) -> ClosedSurface:
         changes += _defects(points, triangles, loops)
         points, triangles = _closed(points, triangles)
     if signed_volume(points, triangles) < 0:
-        triangles = triangles[:, ::-1]
+        triangles = np.ascontiguousarray(triangles[:, ::-1])
     return ClosedSurface(pv.PolyData.from_regular_faces(points, triangles), openings, scale, tuple(changes))
 
 
@@ -89,21 +92,22 @@ def _triangles(surface):
     return points, data.faces.reshape(-1, 4)[:, 1:]
 
 
-def _main_part(points, triangles, changes):
-    """The largest connected part. BadInput where another one is no debris: the repair of a hole would silently drop it."""
+def _main_part(points, triangles, changes, whole):
+    """The largest connected part, or, unless the surface is `whole`, all but debris. BadInput where another is none: a repair would silently drop it."""
     edges = np.vstack([triangles[:, [0, 1]], triangles[:, [1, 2]]])
     part = connected_components(sparse.coo_matrix((np.ones(len(edges)), edges.T), shape=(len(points),) * 2), directed=False)[1][triangles[:, 0]]
     corner = points[triangles]
     area = np.bincount(part, np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1))
     large = np.flatnonzero(area > LOOSE * area.sum())
-    if len(large) > 1:
+    if len(large) > 1 and whole:
         raise BadInput(
             f"the surface has {len(large)} separate parts; give one file per coronary tree, or join them (beyond an occlusion a branch is a part of its own: "
             "leave it out)"
         )
-    debris = np.count_nonzero(area) - 1
-    changes += [f"{debris} loose pieces of the surface, {100 * (1 - area.max() / area.sum()):.1g} % of its area, were left out."] if debris else []
-    kept, renumbered = np.unique(triangles[part == np.argmax(area)], return_inverse=True)
+    debris = np.count_nonzero(area) - len(large)
+    left_out = 100 * (1 - area[large].sum() / area.sum())
+    changes += [f"{debris} loose pieces of the surface, {left_out:.1g} % of its area, were left out."] if debris else []
+    kept, renumbered = np.unique(triangles[np.isin(part, large)], return_inverse=True)
     return points[kept], renumbered.reshape(-1, 3)
 
 

@@ -61,7 +61,22 @@ def _closed_ends(inside, depth, step) -> list[tuple]:
 
 
 def voxels(surface: pv.PolyData) -> tuple[np.ndarray, np.ndarray, float]:
-    """(inside mask indexed x, y, z; origin (3,), step) of a closed surface in one connected part."""
+    """`inside_mask` of a closed surface in one connected part. BadInput for loose parts, or where nothing is inside."""
+    inside, origin, step = inside_mask(surface)
+    parts, count = ndimage.label(inside, np.ones((3, 3, 3)))
+    volume = np.bincount(parts.ravel())[1:] if count else np.zeros(0)
+    if count == 0:
+        raise BadInput("the surface encloses nothing that could hold blood; give the closed or open-ended wall of a vessel tree")
+    if (volume > LOOSE * volume.sum()).sum() > 1:
+        raise BadInput(
+            f"the surface has {int((volume > LOOSE * volume.sum()).sum())} separate parts; give one file per coronary tree, or join them "
+            f"(beyond an occlusion, or a place narrower than {step:.2g} mm, a branch is a part of its own: leave it out)"
+        )
+    return parts == 1 + int(np.argmax(volume)), origin, step
+
+
+def inside_mask(surface: pv.PolyData) -> tuple[np.ndarray, np.ndarray, float]:
+    """(inside mask indexed x, y, z; origin (3,), step) of a closed surface."""
     size = np.ptp(np.asarray(surface.points), axis=0)
     step = float(max(0.25, (np.prod(size + 2) / MOST_VOXELS) ** (1 / 3)))
     origin = np.asarray(surface.points).min(axis=0) - 2 * step
@@ -76,17 +91,7 @@ def voxels(surface: pv.PolyData) -> tuple[np.ndarray, np.ndarray, float]:
     image.SetInsideValue(1)
     image.SetOutsideValue(0)
     image.Update()
-    inside = vtk_to_numpy(image.GetOutput().GetPointData().GetScalars()).reshape(shape[::-1]).T > 0
-    parts, count = ndimage.label(inside, np.ones((3, 3, 3)))
-    volume = np.bincount(parts.ravel())[1:] if count else np.zeros(0)
-    if count == 0:
-        raise BadInput("the surface encloses nothing that could hold blood; give the closed or open-ended wall of a vessel tree")
-    if (volume > LOOSE * volume.sum()).sum() > 1:
-        raise BadInput(
-            f"the surface has {int((volume > LOOSE * volume.sum()).sum())} separate parts; give one file per coronary tree, or join them "
-            f"(beyond an occlusion, or a place narrower than {step:.2g} mm, a branch is a part of its own: leave it out)"
-        )
-    return parts == 1 + int(np.argmax(volume)), origin, step
+    return vtk_to_numpy(image.GetOutput().GetPointData().GetScalars()).reshape(shape[::-1]).T > 0, origin, step
 
 
 def tips_of(inside, depth, root, step) -> list[tuple]:

@@ -1,7 +1,7 @@
 """Lumen -> tetrahedral mesh with named boundaries. The only home of gmsh and mmg.
 
-The surface is remeshed by mmgs to a size map that follows the local calibre and filled with tetrahedra by gmsh, whose wall edges are then bent onto the
-lumen (cfd.curved_walls). An attempt that fails is repeated with another algorithm, then repaired and coarser.
+The surface is remeshed by mmgs, twice, to a size map that follows the local calibre and filled with tetrahedra by gmsh, whose wall edges are then bent onto
+the lumen (cfd.curved_walls). An attempt that fails, or makes a bad cell, is repeated with another algorithm, then repaired and coarser; the best is taken.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ import pymeshfix
 
 from ccta.errors import SolverFailed
 from ccta.units import m_to_mm, mm_to_m
-from cfd.curved_walls import LumenWall, curved_edges, on_wall
+from cfd.curved_walls import LumenWall, curved_edges, on_wall, worst_quality
 from cfd.lumen import Lumen
 from cfd.mesh_size import element_size_mm
 
+SHARP_DEGREES, SMOOTH = 80.0, 180.0
+"""mmgs keeps edges across which the wall turns by more, with all their points: crotches stay where they are. At its own 45 they hold needles of triangles;
+where even at 80 one is left, no edge is sharp, and the crotch is rounded by the size of an element."""
+DEVIATION = 0.1  # of the median calibre, from the surface: less, and mmgs makes crowds of triangles in crotches; points are put back on the wall anyway
+GOOD_QUALITY = 0.1
 DELAUNAY, HXT = 1, 10  # gmsh's numbers of its two algorithms
 
 
@@ -41,7 +46,7 @@ class FlowMesh:
 
     points_m: (N, 3). tetrahedra: (M, 4). triangles: (B, 3) boundary, outward. label: (B,) index into `names`, names[0] = "wall".
     curved_edges: (E, 2) ends, ascending and sorted, of the edges that are arcs through middle_m: (E, 3); all others are straight.
-    worst_quality: smallest signed inverse condition number (1 = regular, 0 = flat). attempts: what was tried before, in words.
+    worst_quality: smallest signed inverse condition number (1 = regular, 0 = flat), of curved cells as they are. attempts: what was tried before, in words.
     """
 
     points_m: np.ndarray
@@ -80,42 +85,76 @@ def build_mesh(lumen: Lumen, settings: MeshSettings | None = None, progress: Cal
     settings = settings or MeshSettings()
     tell = progress or (lambda text: None)
     coarser = replace(settings, elements_per_diameter=0.8 * settings.elements_per_diameter)
-    attempts = [(settings, HXT, False), (settings, DELAUNAY, False), (coarser, DELAUNAY, True)]
-    wall, failures = LumenWall(m_to_mm(lumen.points_m), lumen.triangles, lumen.label), []
-    for attempt, algorithm, repair in attempts:
+    plans = [_Plan(settings, HXT), _Plan(settings, HXT, SMOOTH), _Plan(settings, DELAUNAY, SMOOTH), _Plan(coarser, DELAUNAY, SMOOTH, repair=True)]
+    wall, failures, made = LumenWall(m_to_mm(lumen.points_m), lumen.triangles, lumen.label), [], []
+    for plan in plans:
         try:
-            tell("surface")
-            points_mm, triangles, label = remeshed_surface(lumen, attempt, repair)
-            points_mm = on_wall(points_mm, triangles, label, wall)
-            tell("volume")
-            mesh = filled(points_mm, triangles, label, algorithm)
-            edges, middle_mm = curved_edges(m_to_mm(mesh.points_m), mesh.tetrahedra, mesh.triangles, mesh.label, wall)
-            names = ("wall", *(port.name for port in lumen.ports))
-            return replace(mesh, names=names, attempts=tuple(failures), curved_edges=edges, middle_m=mm_to_m(middle_mm))
+            mesh = replace(_attempt(lumen, wall, plan, tell), attempts=tuple(failures))
         except Exception as error:  # gmsh raises bare Exceptions
-            what = f"{'Delaunay' if algorithm == DELAUNAY else 'HXT'} at {attempt.elements_per_diameter:.3g} elements per diameter"
-            failures.append(f"{what}{', repaired' if repair else ''}: {error}")
+            failures.append(f"{plan}: {error}")
+            continue
+        if mesh.worst_quality >= GOOD_QUALITY:
+            return mesh
+        failures.append(f"{plan}: worst quality {mesh.worst_quality:.3f}")
+        made.append(mesh)
+    if made:
+        return max(made, key=lambda mesh: mesh.worst_quality)
     raise SolverFailed("the lumen could not be meshed; tried " + "; ".join(failures) + ". Look at surface.vtp for folds or touching vessels.")
 
 
-def remeshed_surface(lumen: Lumen, settings: MeshSettings, repair: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Plan:
+    """How one attempt is made. sharp_degrees: see `SHARP_DEGREES`."""
+
+    settings: MeshSettings
+    algorithm: int
+    sharp_degrees: float = SHARP_DEGREES
+    repair: bool = False
+
+    def __str__(self) -> str:
+        name, fine = "Delaunay" if self.algorithm == DELAUNAY else "HXT", self.settings.elements_per_diameter
+        return f"{name} at {fine:.3g} elements per diameter{', no sharp edges' if self.sharp_degrees == SMOOTH else ''}{', repaired' if self.repair else ''}"
+
+
+def _attempt(lumen, wall, plan, tell):
+    tell("surface")
+    points_mm, triangles, label = remeshed_surface(lumen, plan.settings, plan.sharp_degrees, plan.repair)
+    points_mm = on_wall(points_mm, triangles, label, wall)
+    tell("volume")
+    mesh = filled(points_mm, triangles, label, plan.algorithm)
+    corners_mm = m_to_mm(mesh.points_m)
+    edges, middle_mm = curved_edges(corners_mm, mesh.tetrahedra, mesh.triangles, mesh.label, wall)
+    worst, names = worst_quality(corners_mm, mesh.tetrahedra, edges, middle_mm), ("wall", *(port.name for port in lumen.ports))
+    return replace(mesh, names=names, worst_quality=worst, curved_edges=edges, middle_m=mm_to_m(middle_mm))
+
+
+def remeshed_surface(
+    lumen: Lumen, settings: MeshSettings, sharp_degrees: float = SHARP_DEGREES, repair: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(points mm, triangles, label) of the remeshed closed surface; caps stay flat and keep their label (0 wall, k + 1 port k)."""
     points_mm, triangles, label = m_to_mm(lumen.points_m), lumen.triangles, lumen.label
     if repair:
         points_mm, triangles, label = _repaired(points_mm, triangles, label)
-    size_mm = element_size_mm(points_mm, lumen.tree, settings)
+    for _ in range(2):  # the first pass leaves needles where its own large triangles were cut
+        size_mm = element_size_mm(points_mm, lumen.tree, settings)
+        deviation_mm = DEVIATION * float(np.median(size_mm)) * settings.elements_per_diameter
+        options = {"hgrad": 1.0 + 2 * settings.growth, "hausd": deviation_mm, "hmin": 0.5 * float(size_mm.min()), "ar": sharp_degrees}
+        points_mm, triangles, label = _remeshed(points_mm, triangles, label, size_mm, options)
+    if set(np.unique(label)) != set(range(len(lumen.ports) + 1)):
+        raise SolverFailed("a port was lost while the surface was remeshed")
+    return points_mm, triangles, label
+
+
+def _remeshed(points_mm, triangles, label, size_mm, options):
+    """One pass of mmgs towards edges of size_mm (N,) at the points. options: mmgs's own."""
     mesh = mmgpy.MmgMeshS()
     mesh.set_mesh_size(vertices=len(points_mm), triangles=len(triangles))
     mesh.set_vertices(points_mm)
     mesh.set_triangles(triangles.astype(np.int32), label.astype(np.int64) + 1)
     mesh["metric"] = size_mm[:, None]
-    mesh.remesh(hgrad=1.0 + 2 * settings.growth, hausd=0.05 * float(np.median(size_mm)) * settings.elements_per_diameter, verbose=-1)
-    new_points = np.asarray(mesh.get_vertices())
+    mesh.remesh(**options, verbose=-1)
     new_triangles, reference = mesh.get_triangles_with_refs()
-    new_triangles, new_label = np.asarray(new_triangles).astype(np.int64), np.asarray(reference) - 1
-    if set(np.unique(new_label)) != set(range(len(lumen.ports) + 1)):
-        raise SolverFailed("a port was lost while the surface was remeshed")
-    return new_points, new_triangles, new_label
+    return np.asarray(mesh.get_vertices()), np.asarray(new_triangles).astype(np.int64), np.asarray(reference) - 1
 
 
 def _repaired(points, triangles, label):

@@ -77,7 +77,7 @@ class SteadySystem:
         """(4 N + 1,) at a state (N, 4); sets the Jacobian's blocks too if `wanted`. The time scales are those of this state."""
         s = self.space
         nu = self.nu * self.thickening
-        time_scales(s.cells, s.gradient, state, nu, (float(s.degree), self.streamline, self.grad_div), self.tau, self.tau_c)
+        time_scales(s.cells, s.gradient, state, (nu, float(s.degree), self.streamline, self.grad_div), self.tau, self.tau_c)
         full = np.zeros_like(state)
         if wanted:
             self.data[:] = 0.0

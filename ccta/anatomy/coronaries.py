@@ -6,13 +6,13 @@ both, and along the paths that it sees it has a say on the lumen's edge; where i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
 
 from ccta.anatomy.coronaries_growth import NOT_ASKED, Evidence, advance, find_branches, vessel_about
-from ccta.anatomy.coronaries_paint import paint
+from ccta.anatomy.coronaries_paint import Coronaries, paint
 from ccta.anatomy.distance import distance_to_mask
 from ccta.anatomy.ostia import Blood, aortic_blood, aortic_root, artery_systems
 from ccta.anatomy.vesselness import tube_contrast
@@ -29,14 +29,6 @@ TISSUE_HU = 100.0  # myocardium in the arterial phase, the brightest surrounding
 
 Predict = Callable[[np.ndarray, np.ndarray, float], np.ndarray | Unavailable]
 """(HU on the working grid, where an artery may lie, HU of the aorta) -> (2, ni, nj, nk) probability of lumen and calcified plaque, or why there is none."""
-
-
-@dataclass(frozen=True, eq=False)
-class Coronaries:
-    """labels: CORONARY_LABELS (uint8). probability: of lumen or calcified plaque as the network sees it, percent (uint8), or why it was not asked."""
-
-    labels: Volume
-    probability: Volume | Unavailable
 
 
 def segment_coronaries(volume: Volume, heart: Volume, settings: SegmentSettings, predict: Predict | None = None) -> Coronaries:
@@ -57,8 +49,7 @@ def segment_coronaries(volume: Volume, heart: Volume, settings: SegmentSettings,
     if not branches:
         causes = "the coronary arteries are not in the image, not filled, or the aorta label is wrong"
         raise Refusal(f"no artery could be followed from the aortic root: {causes}; check heart.nii.gz")
-    labels, probability = paint(volume, evidence, affine, branches, blood)
-    return Coronaries(labels, probability)
+    return paint(volume, evidence, affine, branches, blood)
 
 
 def gather_evidence(volume: Volume, heart: Volume, blood: Blood, settings: SegmentSettings, predict: Predict | None = None) -> tuple[Evidence, np.ndarray]:

@@ -1,22 +1,40 @@
 """From paths to labels: a local threshold about each path, on the image's own grid."""
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
 
-from ccta.anatomy.coronaries_growth import Evidence, vessel_about
+from ccta.anatomy.coronaries_growth import Evidence
 from ccta.anatomy.distance import distance_to_mask
 from ccta.anatomy.ostia import Blood
 from ccta.coordinates import cropped, resampled_like, to_index
 from ccta.model import CORONARY_LABELS, Unavailable, Volume
 
+ALONG_MM = 3.0  # over which a path's level, radius and trust are averaged
 TRUSTED = 0.5  # mean probability of a vessel along a path from which the network has a say on its edge
+RIM_MM = 1.0  # beside calcium: so far the scanner's blur carries its brightness
+THIN_MM = 0.4  # half of the width below which what lies there is no lumen but that blur
+REACH_MM = 0.5  # outside the largest believable lumen: there a border is still drawn
+SHARPNESS = 2.5  # of four development phantoms: the words of image and network together are less bold than they are right
 NETWORK_WEIGHT = 0.5  # of its word there: its edge holds in motion and blooming, the threshold's in still images
 
 
-def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list[np.ndarray], blood: Blood) -> tuple[Volume, Volume | Unavailable]:
-    """(CORONARY_LABELS, the network's probability of lumen or calcified plaque in percent). Lumen: near the path, above the middle between the path's level
-    and its surroundings; along paths that the network sees, its probability counts too. Calcified: well above the blood, near the path.
+@dataclass(frozen=True, eq=False)
+class Coronaries:
+    """All on the image's grid, uint8. labels: CORONARY_LABELS. probability: of lumen or calcified plaque as the network sees it, percent, or why it was not
+    asked. uncertainty: of the drawn border about the paths that were followed, percent of a bit.
+    """
+
+    labels: Volume
+    probability: Volume | Unavailable
+    uncertainty: Volume
+
+
+def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list[np.ndarray], blood: Blood) -> Coronaries:
+    """Lumen: near the path, above the middle between the path's level and its surroundings; along paths that the network sees, its probability counts too.
+    Calcified: well above the blood, near the path.
     """
     along = np.vstack(branches)
     along = along[~evidence.source[tuple(along.T)]]
@@ -41,9 +59,39 @@ def paint(volume: Volume, evidence: Evidence, affine: np.ndarray, branches: list
         bright += weight * (vessel - bright)
         seen = _placed(np.rint(100 * vessel).astype(np.uint8), volume, start)
     lumen = (bright > 0.5) & (near > 0) & ~pools
+    unsure = np.where((near > -REACH_MM) & ~pools, uncertainty_pct(bright), 0).astype(np.uint8)
     calcified = (smooth > calcium_hu) & (near > -1.0) & ~pools
+    calcified |= rim(lumen & ~calcified, calcified, part.spacing_mm)
     label = np.where(calcified, CORONARY_LABELS["calcified"], np.where(lumen, CORONARY_LABELS["lumen"], 0)).astype(np.uint8)
-    return _placed(_connected(label, part, along - low, local), volume, start), seen
+    return Coronaries(_placed(_connected(label, part, along - low, local), volume, start), seen, _placed(unsure, volume, start))
+
+
+def uncertainty_pct(bright: np.ndarray) -> np.ndarray:
+    """Entropy in percent of a bit of the probability that a voxel is vessel: 100 where both are as likely, 0 where it is sure.
+
+    bright: 0 to 1, image's and network's word together. The probability is the logistic of `SHARPNESS` times its logit, calibrated on phantoms.
+    """
+    kept = np.clip(bright, 0.005, 0.995)
+    odds = (kept / (1 - kept)) ** SHARPNESS
+    vessel = odds / (1 + odds)
+    return np.rint(-100 * (vessel * np.log2(vessel) + (1 - vessel) * np.log2(1 - vessel)))
+
+
+def rim(lumen: np.ndarray, calcified: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """(ni, nj, nk) bool: the part of `lumen` that is calcium's own fading edge, a shell as bright as blood on its far side.
+
+    Within `RIM_MM` of calcium no ball of `THIN_MM` that lies in the lumen reaches it (an opening).
+    """
+    edge = np.zeros(lumen.shape, bool)
+    found = ndimage.find_objects(calcified.view(np.uint8))
+    if not found or found[0] is None:
+        return edge
+    pad = np.ceil((RIM_MM + 2 * THIN_MM) / np.asarray(spacing_mm)).astype(int) + 1
+    box = tuple(slice(max(s.start - p, 0), s.stop + p) for s, p in zip(found[0], pad, strict=True))
+    near = distance_to_mask(calcified[box], spacing_mm) < RIM_MM
+    core = distance_to_mask(~lumen[box], spacing_mm) > THIN_MM
+    edge[box] = lumen[box] & near & (distance_to_mask(core, spacing_mm) > THIN_MM)
+    return edge
 
 
 def _placed(part: np.ndarray, volume: Volume, start: np.ndarray) -> Volume:
@@ -60,16 +108,17 @@ def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndar
     room: how far inside the largest believable lumen it lies (negative outside). trusted: whether the network sees its path, and may judge.
     """
     image, spacing = evidence.image_hu[box], evidence.spacing_mm
+    along = np.unique(along, axis=0)
     path = np.zeros(image.shape, bool)
     path[tuple(along.T)] = True
     away = distance_to_mask(path, spacing)
-    level = np.where(path, ndimage.maximum_filter(image, 3), 0).astype(np.float32)
-    radius = np.where(path, np.maximum(evidence.radius_mm[box], 0.6), 0).astype(np.float32)
-    level, radius = (_along_mean(values, path, 3.0 / spacing) for values in (level, radius))
+    smoothed = _along_mean(along, ALONG_MM / spacing)
+    level = smoothed @ largest_about(image, along)
     near = np.argwhere(away < 6.0)
-    owner = tuple(along[cKDTree(along).query(near)[1]].T)
+    owner = cKDTree(along).query(near)[1]
     near = tuple(near.T)
-    radius[near] = radius[owner]
+    radius = np.zeros(image.shape, np.float32)
+    radius[near] = (smoothed @ np.maximum(evidence.radius_mm[box][tuple(along.T)], 0.6))[owner]
     ring = (away > radius + 0.8) & (away < radius + 2.2)
     weight = np.maximum(ndimage.gaussian_filter(ring.astype(np.float32), 1.0 / spacing), 1e-3)
     around = ndimage.gaussian_filter(np.where(ring, image, 0), 1.0 / spacing) / weight
@@ -78,19 +127,22 @@ def local_threshold(evidence: Evidence, box, along: np.ndarray) -> tuple[np.ndar
     threshold[near] = 0.5 * (level[owner] + around[near])
     room, trusted = (1.4 * radius + 0.6 - away).astype(np.float32), np.zeros(image.shape, bool)
     if evidence.judged:
-        trusted[near] = trusted_paths(evidence.seen[:, *box], path, spacing)[owner]
+        seen = evidence.seen[0][box].astype(np.float32) + evidence.seen[1][box]
+        trusted[near] = (smoothed @ largest_about(seen, along) >= TRUSTED)[owner]
     return ndimage.gaussian_filter(threshold, 0.5 / spacing), room, trusted
 
 
-def trusted_paths(seen: np.ndarray, path: np.ndarray, spacing_mm: float) -> np.ndarray:
-    """(ni, nj, nk) bool: path voxels about which the network sees a vessel, lumen or calcified, with a mean of at least `TRUSTED` along the path."""
-    return _along_mean(np.where(path, vessel_about(seen), 0), path, 3.0 / spacing_mm) >= TRUSTED
+def largest_about(image: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """(N,) the largest value at each voxel (N, 3) and its 26 neighbours."""
+    around = along[:, None] + np.stack(np.meshgrid(*[(-1, 0, 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    return image[tuple(np.moveaxis(np.clip(around, 0, np.array(image.shape) - 1), -1, 0))].max(axis=1)
 
 
-def _along_mean(values: np.ndarray, path: np.ndarray, sigma: float) -> np.ndarray:
-    """Mean over neighbouring path voxels with Gaussian weights, on the path; zero elsewhere."""
-    weight = ndimage.gaussian_filter(path.astype(np.float32), sigma)
-    return np.where(path, ndimage.gaussian_filter(values, sigma) / np.maximum(weight, 1e-6), 0).astype(np.float32)
+def _along_mean(along: np.ndarray, sigma: float) -> sparse.csr_array:
+    """(N, N) weights, Gaussian over neighbouring path voxels (N, 3), each row of sum 1."""
+    pairs = cKDTree(along).sparse_distance_matrix(cKDTree(along), 4 * sigma, output_type="coo_matrix").tocsr()
+    weight = sparse.csr_array((np.exp(-0.5 * (pairs.data / sigma) ** 2), pairs.indices, pairs.indptr), pairs.shape)
+    return sparse.diags_array(1 / weight.sum(axis=1)) @ weight
 
 
 def _connected(label: np.ndarray, part: Volume, along: np.ndarray, affine: np.ndarray) -> np.ndarray:

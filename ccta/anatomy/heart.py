@@ -1,7 +1,8 @@
-"""Heart chambers, great vessels and myocardium in contrast-enhanced coronary CT, from the image alone (no network).
+"""Heart chambers, great vessels and myocardium in contrast-enhanced coronary CT.
 
-Method: ascending aorta by circles (heart_aorta), blood pools by threshold and watershed with anatomical seeds (heart_chambers), LV wall by
-rays (heart_wall), all at 1.5 mm on a patient-aligned grid, then redrawn on the image's own grid at half-height edges (heart_grid).
+Where a network's map is given and holds a contrast-filled left heart, it names the blood and the image draws it (heart_places). Otherwise from the image
+alone: ascending aorta by circles (heart_aorta), blood pools by threshold and watershed with anatomical seeds (heart_chambers). LV wall by rays
+(heart_wall). All at 1.5 mm on a patient-aligned grid, then redrawn on the image's own grid at half-height edges (heart_grid).
 """
 
 from __future__ import annotations
@@ -12,31 +13,43 @@ from scipy import ndimage
 from ccta.anatomy.heart_aorta import Tube, bright_tubes
 from ccta.anatomy.heart_chambers import OTHER, Pools, aortic_valve, chambers, find_pools, left_ventricle, wall_hu, with_dim_blood
 from ccta.anatomy.heart_grid import coarse, fine
+from ccta.anatomy.heart_places import POOLS, named, placed_pools, placed_wall
 from ccta.anatomy.heart_wall import closed, heart_region, myocardium
 from ccta.errors import Refusal
 from ccta.findings import Heart
 from ccta.model import HEART_LABELS, Unavailable, Volume
 from ccta.settings import SegmentSettings
+from ccta.tissues import PlaceMap
 
 MUSCLE_DENSITY_G_ML = 1.05  # CLINICAL: LV mass
 DIM_HU = 120.0  # four times the noise of a thin coronary CT slice
 NO_PHASE = Unavailable("the cardiac phase was not given")
-POOLS = ("lv", "rv", "la", "ra", "aorta", "pulmonary_artery")
 
 
-def segment_heart(volume: Volume, settings: SegmentSettings) -> Volume:
-    """uint8 HEART_LABELS on the grid of `volume` (HU). Raises Refusal where the image holds no contrast-filled heart."""
+def segment_heart(volume: Volume, settings: SegmentSettings, places: PlaceMap | None = None) -> Volume:
+    """uint8 HEART_LABELS on the grid of `volume` (HU). places: what a network says of this image. Raises Refusal where the image holds no
+    contrast-filled heart.
+    """
     grid = coarse(volume, settings.heart_step_mm)
     hu = ndimage.gaussian_filter(grid.array, 0.5)
-    step = settings.heart_step_mm
     tissue = soft_tissue_hu(hu)
-    tubes = bright_tubes(hu, step, max(settings.heart_min_blood_hu, tissue + 80))
-    pools, aorta, lv_peak, valve = _left_heart(tubes, hu, tissue, settings)
-    others = [tube for tube in tubes if tube is not aorta]
+    found = named(places, grid, hu) if places else None
+    if found:
+        wall, pools = found.wall_hu, placed_pools(found)
+        labels = _with_wall(pools, placed_wall(found, pools), hu, found.step_mm)
+    else:
+        wall, pools = _pools_of_image(hu, tissue, settings)
+        labels = _with_wall(pools, myocardium(hu, pools, settings.heart_step_mm), hu, settings.heart_step_mm)
+    return fine(Volume(labels, grid.affine, volume.frame_of_reference_uid), volume, _edges(labels, hu, wall))
+
+
+def _pools_of_image(hu: np.ndarray, tissue_hu: float, settings: SegmentSettings) -> tuple[float, np.ndarray]:
+    """(HU of the wall, label map of the blood pools) without a network."""
+    tubes = bright_tubes(hu, settings.heart_step_mm, max(settings.heart_min_blood_hu, tissue_hu + 80))
+    pools, aorta, lv_peak, valve = _left_heart(tubes, hu, tissue_hu, settings)
     wall = wall_hu(pools, lv_peak)
     pools = with_dim_blood(pools, wall, float(np.median(aorta.hu)))
-    labels = _with_wall(chambers(pools, aorta, others, lv_peak, valve), hu, step)
-    return fine(Volume(labels, grid.affine, volume.frame_of_reference_uid), volume, _edges(labels, hu, wall))
+    return wall, chambers(pools, aorta, [tube for tube in tubes if tube is not aorta], lv_peak, valve)
 
 
 def soft_tissue_hu(hu: np.ndarray) -> float:
@@ -74,9 +87,8 @@ def _left_heart(tubes: list[Tube], hu: np.ndarray, tissue_hu: float, settings: S
     return best
 
 
-def _with_wall(pools: np.ndarray, hu: np.ndarray, step_mm: float) -> np.ndarray:
+def _with_wall(pools: np.ndarray, wall: np.ndarray, hu: np.ndarray, step_mm: float) -> np.ndarray:
     """Pools with the LV's papillary muscles filled, the wall and the sac added; other blood removed."""
-    wall = myocardium(hu, pools, step_mm)
     labels = np.where(pools == OTHER, 0, pools).astype(np.uint8)
     for name in POOLS:
         pool = labels == HEART_LABELS[name]

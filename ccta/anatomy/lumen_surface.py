@@ -42,12 +42,16 @@ class PortPlane:
 
 @dataclass(frozen=True, eq=False)
 class _Tube:
-    """A branch as its implicit function sees it: centers, frame axes (N, 3), polar radii (N, A), and which of its ends reach out."""
+    """A branch as its implicit function sees it: centers, frame axes (N, 3), polar radii (N, A).
+
+    round_ends: (2,) whether its beginning and its end are domes, as where it meets other branches, or flat.
+    """
 
     center: np.ndarray
     u: np.ndarray
     v: np.ndarray
     radius: np.ndarray
+    round_ends: np.ndarray
 
 
 def ports(tree: CoronaryTree, sections: list[CrossSections]) -> list[PortPlane]:
@@ -86,7 +90,7 @@ def is_closed(surface: Surface) -> bool:
 
 
 def _tube(tree, sections, index, h):
-    """Branch `index` with its ends drawn out. A child inside its parent stays narrower than the parent, so that it makes no bulge there.
+    """Branch `index`, drawn out beyond the ends where blood enters or leaves. A child inside its parent stays narrower than it: no bulge.
 
     Radii grow by the part of the area that a polygon with edges of about 0.75 h cuts off: r^2 + e^2 / 6.
     """
@@ -100,7 +104,10 @@ def _tube(tree, sections, index, h):
         radius = np.where((distance < room)[:, None], np.minimum(radius, room[:, None]), radius)
     else:
         center, u, v, radius = _drawn_out(center, u, v, radius, own.normal[0] * -EXTENSION_MM, 0)
-    return _Tube(*_drawn_out(center, u, v, radius, own.normal[-1] * EXTENSION_MM, len(center)))
+    forks = any(branch.length_mm - tree.branches[child].parent_distance_mm <= max(1.0, branch.radius_mm[-1]) for child in tree.children(index))
+    if not forks:
+        center, u, v, radius = _drawn_out(center, u, v, radius, own.normal[-1] * EXTENSION_MM, len(center))
+    return _Tube(center, u, v, radius, np.array([branch.parent is not None, forks]))
 
 
 def _drawn_out(center, u, v, radius, step, at):
@@ -141,7 +148,7 @@ def _block_values(first, members, tubes, h):
     for number, pieces in members.items():
         tube = tubes[number]
         nearest, value = np.full(shape, np.inf), np.full(shape, FAR_MM)
-        _paint(nearest, value, first.astype(float), h, np.array(pieces), (tube.center, tube.u, tube.v, tube.radius))
+        _paint(nearest, value, first.astype(float), h, np.array(pieces), (tube.center, tube.u, tube.v, tube.radius, tube.round_ends))
         total = _smooth_minimum(total, value)
     return total
 
@@ -155,7 +162,7 @@ def _smooth_minimum(a, b):
 @numba.njit(cache=True, nogil=True)
 def _paint(nearest, value, first, h, pieces, tube):
     """f of one tube on the nodes near its pieces: at each node the piece that is nearest decides."""
-    center, u, v, radius = tube
+    center, u, v, radius, round_ends = tube
     angles, last = radius.shape[1], len(center) - 2
     low, high = np.empty(3, np.int64), np.empty(3, np.int64)
     for n in pieces:
@@ -183,8 +190,14 @@ def _paint(nearest, value, first, h, pieces, tube):
                     f, c = place - int(place), (b + 1) % angles
                     r = (1 - t) * ((1 - f) * radius[n, b] + f * radius[n, c]) + t * ((1 - f) * radius[n + 1, b] + f * radius[n + 1, c])
                     beyond = (raw - t) * np.sqrt(dd) if (n == 0 and raw < 0) or (n == last and raw > 1) else 0.0
-                    flat = np.sqrt(max(distance - beyond * beyond, 0.0)) - r
-                    value[i, j, k] = max(flat, abs(beyond)) if beyond != 0 else flat
+                    away = np.sqrt(distance)
+                    if beyond != 0.0 and round_ends[0 if raw < 0 else 1]:
+                        pole = abs(beyond) / max(away, 1e-12)
+                        value[i, j, k] = away - (pole * radius[0 if raw < 0 else last + 1].mean() + (1 - pole) * r)
+                    elif beyond != 0.0:
+                        value[i, j, k] = max(np.sqrt(max(distance - beyond * beyond, 0.0)) - r, abs(beyond))
+                    else:
+                        value[i, j, k] = away - r
 
 
 def _block_surface(values, first, h):

@@ -104,6 +104,7 @@ def measured_patient(seed: int) -> list[PatientResult]:
     from ccta.anatomy.heart import segment_heart
     from ccta.errors import Refusal
     from ccta.networks.coronary_inference import predict_vessels
+    from ccta.networks.inference import predict_places
     from ccta.phantom.cohort import disease_patient
     from ccta.phantom.scanner import scan
     from ccta.settings import Settings
@@ -113,7 +114,7 @@ def measured_patient(seed: int) -> list[PatientResult]:
     shape, settings = volume.array.shape, Settings()
 
     def own():
-        heart = segment_heart(volume, settings.segment)
+        heart = segment_heart(volume, settings.segment, predict_places(volume))
         return heart, segment_coronaries(volume, heart, settings.segment, predict_vessels).labels
 
     ways = {MASK: lambda: (patient.heart_labels(volume.affine, shape), patient.lumen_labels(volume.affine, shape)), OWN: own}

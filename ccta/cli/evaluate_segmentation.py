@@ -61,7 +61,9 @@ class PhantomCase:
 
 
 def annotated(patient, volume: Volume) -> tuple[Volume, Annotation]:
-    """The image with its patient's lumen by artery, heart and centerlines. The aorta is the ascending one alone, as in our labels."""
+    """The image with its patient's lumen by artery, heart and centerlines. As in our labels, the aorta is the ascending one alone, and the atria end at
+    their veins (as in TotalSegmentator's).
+    """
     from ccta.coordinates import to_patient_mm
     from ccta.metrics.case_score import CHAMBERS
     from ccta.metrics.centerlines import named_lumen, vessels_of
@@ -69,7 +71,7 @@ def annotated(patient, volume: Volume) -> tuple[Volume, Annotation]:
     from ccta.phantom.deposits import descending
 
     shape, affine = volume.array.shape, volume.affine
-    heart = patient.heart_labels(affine, shape).array
+    heart = patient.heart_labels(affine, shape, veins=False).array
     aorta = np.argwhere(heart == HEART_LABELS["aorta"])
     heart[tuple(aorta[descending(patient)(to_patient_mm(aorta, affine)) < NO_ASCENDING_MM].T)] = 0
     lumen = patient.lumen_labels(affine, shape).array == CORONARY_LABELS["lumen"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from enum import StrEnum
 from functools import lru_cache
@@ -33,12 +32,13 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps; one core takes about half a second for one.")] = None,
     maps: Annotated[int | None, typer.Option(min=1, help="Different patients; each is varied anew every time.")] = None,
     seed: Annotated[int, typer.Option(help="Decides every image.")] = 0,
-    origin: Annotated[Path | None, typer.Option("--from", metavar="WEIGHTS.ONNX", help="Weights to go on from, with their card beside them.")] = None,
+    origin: Annotated[Path | None, typer.Option("--from", metavar="BUNDLE", help="Weights to go on from, a MONAI Bundle as OUT/heart is.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Trains a network on synthesised CT; leaves OUT/heart.onnx or OUT/coronary.onnx with its card, log.csv and a picture per epoch."""
+    """Trains a network on synthesised CT; leaves a MONAI Bundle, OUT/heart or OUT/coronary, log.csv and a picture per epoch."""
     from dataclasses import replace
 
+    from ccta.networks.bundle import metadata_of
     from ccta.networks.published import publish, trainable
     from ccta.networks.training import Run
 
@@ -47,7 +47,7 @@ def train(
         first = trainable(origin, network.value) if origin else None
         task, settings = _plan(network, out)
         given = {name: value for name, value in (("steps", steps), ("maps", maps)) if value is not None}
-        settings = replace(settings, **given, seed=seed, start=hashlib.sha256(origin.read_bytes()).hexdigest() if origin else "")
+        settings = replace(settings, **given, seed=seed, start=metadata_of(origin)["sha256"] if origin else "")
         figures = Run(out, task, settings, first).to_the_end(start("train"))
         path = publish(out / "weights.pt", out, settings, (time.monotonic() - started) / 3600, figures, network.value)
     say(f"weights  {path}")

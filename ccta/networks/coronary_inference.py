@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ccta.errors import Refusal
 from ccta.model import Unavailable
 from ccta.networks.coronary_input import CORONARY_PATCH, coronary_input
 from ccta.networks.shipped import CORONARY, loaded
@@ -30,3 +31,11 @@ def predict_vessels(hu: np.ndarray, wanted: np.ndarray, blood_hu: float, network
     if len(found) > 1:
         result[:, *box] = found[1:]
     return result
+
+
+def vessel_labels(hu: np.ndarray, blood_hu: float, network: Network | None = None) -> np.ndarray:
+    """(ni, nj, nk) uint8 CORONARY_LABELS, the likeliest of each voxel of a grid of `STEP_MM`. Raises Refusal where the network does not know such blood."""
+    found = predict_vessels(hu, np.ones(hu.shape, bool), blood_hu, network)
+    if isinstance(found, Unavailable):
+        raise Refusal(found.reason)
+    return np.concatenate([1 - found.sum(axis=0, keepdims=True), found]).argmax(axis=0).astype(np.uint8)

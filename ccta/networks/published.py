@@ -1,10 +1,8 @@
-"""Weights as they are shipped, from training: an ONNX file in half precision, and a card that says how they were made and how they measure."""
+"""Weights as they are shipped, from training: a MONAI Bundle with an ONNX file in half precision, how it was made and how it measures."""
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,68 +15,70 @@ import torch
 from onnx import numpy_helper
 
 from ccta.errors import BadInput
+from ccta.model import CORONARY_LABELS
 from ccta.networks.architecture import coronary_network, heart_network
-from ccta.networks.coronary_input import CORONARY_PATCH
-from ccta.networks.shipped import CORONARY, HEART, checked
+from ccta.networks.bundle import Description, checked, write_bundle
+from ccta.networks.coronary_input import CORONARY_PATCH, STEP_MM
+from ccta.networks.shipped import HEART
 from ccta.networks.training import TrainingSettings
-from ccta.networks.windows import PATCH
+from ccta.networks.windows import NARROW_HU, PATCH, WIDE_HU
+from ccta.tissues import PLACES
 
 
 @dataclass(frozen=True)
 class Product:
-    """A network that the package ships. file: name of its weights; data: what it was trained on."""
+    """A network that the package ships, and what its bundle says of it."""
 
-    title: str
-    file: str
+    about: Description
     network: Callable[[], torch.nn.Module]
-    patch: tuple[int, int, int]
-    data: str
 
 
 PRODUCTS = {
     "heart": Product(
-        "heart and coronary places in CT, with and without contrast",
-        HEART.name,
+        Description(
+            "heart and coronary places in CT, with and without contrast",
+            "synthesised from anatomy that the package makes (chest maps, synthesis); no patient's image",
+            PATCH,
+            (f"HU / {NARROW_HU:g}, -1 to 1", f"HU / {WIDE_HU:g}, -1 to 1"),
+            PLACES,
+            ("$from ccta.model import Volume", "$from ccta.networks.inference import predict_places"),
+            {"places": "$predict_places(@volume, @network)", "found": "$Volume(@places.label, @places.affine)"},
+        ),
         heart_network,
-        PATCH,
-        "synthesised from anatomy that the package makes (chest maps, synthesis); no patient's image",
     ),
     "coronary": Product(
-        "coronary lumen and calcified plaque in contrast-enhanced CT",
-        CORONARY.name,
+        Description(
+            "coronary lumen and calcified plaque in contrast-enhanced CT",
+            "synthesised from anatomy that the package makes (artery scenes, coronary synthesis); no patient's image",
+            CORONARY_PATCH,
+            ("HU / HU of the aorta's blood, -0.5 to 2", f"HU / {WIDE_HU:g}, -1 to 2"),
+            CORONARY_LABELS,
+            ("$from ccta.coordinates import resampled", "$from ccta.networks.coronary_inference import vessel_labels"),
+            {"blood_hu": 400.0, "grid": f"$resampled(@volume, {STEP_MM})", "found": "$@grid.with_array(vessel_labels(@grid.array, @blood_hu, @network))"},
+        ),
         coronary_network,
-        CORONARY_PATCH,
-        "synthesised from anatomy that the package makes (artery scenes, coronary synthesis); no patient's image",
     ),
 }
 
 
 def publish(weights: Path, folder: Path, settings: TrainingSettings, hours: float, figures: dict[str, float], name: str = "heart") -> Path:
-    """Writes the network's ONNX file and its card (.json) into `folder`; returns the former. weights: state of the product's network."""
+    """Writes the network's bundle into `folder` and returns its path. weights: state of the product's network."""
     product = PRODUCTS[name]
     network = product.network()
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    path = folder / product.file
-    export(network, path, product.patch)
     command = f"ccta train OUT --network {name} --steps {settings.steps} --maps {settings.maps} --seed {settings.seed}"
-    card = {
-        "name": product.title,
-        "licence": "Apache-2.0",
-        "made": datetime.now(UTC).date().isoformat(),
-        "command": command + (" --from EARLIER.onnx" if settings.start else ""),
+    training = {
+        "command": command + (" --from EARLIER" if settings.start else ""),
         "settings": asdict(settings),
-        "data": product.data,
+        "made": datetime.now(UTC).date().isoformat(),
         "hours": round(hours, 2),
         "hardware": f"{torch.get_num_threads()} threads of {platform.machine()}" if not torch.cuda.is_available() else torch.cuda.get_device_name(),
-        "dice_on_synthesised_images": {name: round(value, 3) for name, value in figures.items()},
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
-    path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-    return path
+    return write_bundle(folder / name, product.about, exported(network, product.about.patch), training, figures)
 
 
-def export(network: torch.nn.Module, path: Path, patch: tuple[int, int, int]) -> None:
-    """Writes a network as ONNX, its weights in half precision: image (B, 2, ni, nj, nk) -> logits (B, C, ni, nj, nk), for any B and the given patch."""
+def exported(network: torch.nn.Module, patch: tuple[int, int, int]) -> bytes:
+    """A network as ONNX, its weights in half precision: image (B, 2, ni, nj, nk) -> logits (B, C, ni, nj, nk), for any B and the given patch."""
     network = network.to("cpu", memory_format=torch.contiguous_format).float().eval()
     content = io.BytesIO()
     names = {"input_names": ["image"], "output_names": ["logits"], "dynamic_axes": {"image": {0: "batch"}, "logits": {0: "batch"}}}
@@ -91,18 +91,18 @@ def export(network: torch.nn.Module, path: Path, patch: tuple[int, int, int]) ->
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}.half"))
             model.graph.node.insert(0, onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
     onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
+    return model.SerializeToString()
 
 
-def trainable(path: Path = HEART, name: str = "heart") -> torch.nn.Module:
+def trainable(bundle: Path = HEART, name: str = "heart") -> torch.nn.Module:
     """A product's network with published weights, for training on. Raises as `checked`, and BadInput where they are another network's."""
     given = {
         tensor.name.removesuffix(".half"): torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
-        for tensor in onnx.load_from_string(checked(path)).graph.initializer
+        for tensor in onnx.load_from_string(checked(bundle)).graph.initializer
     }
     network = PRODUCTS[name].network()
     parameters = dict(network.named_parameters(remove_duplicate=False))  # some layers go by two names, of which the file has one
     if any(name not in parameters or parameters[name].shape != value.shape for name, value in given.items()):
-        raise BadInput(f"the weights {path} are of another network than this version trains; train anew, or take the version that made them")
+        raise BadInput(f"the weights {bundle} are of another network than this version trains; train anew, or take the version that made them")
     network.load_state_dict(given, strict=False)
     return network

@@ -47,7 +47,9 @@ FLOW = np.array([-0.30, -0.22, 0.93]) / np.linalg.norm([-0.30, -0.22, 0.93])
 VALVE = np.array([9.0, -49.0, 29.0])
 TRICUSPID = np.array([-36.0, -29.0, -9.0])
 VEIN_STUMP_MM = 7.0
-"""Of a caval or pulmonary vein that the network calls atrium; the phantom's truth calls all of the vein so."""
+"""Of a caval or pulmonary vein that is part of the atrium for the network and for `ccta evaluate segmentation`."""
+VEINS = ("cava", "pulmonary_veins")
+"""Layers of what lies beyond."""
 
 
 def sinus_direction(name: str) -> np.ndarray:
@@ -139,7 +141,7 @@ def heart_shapes(form: HeartForm) -> dict[str, Shape]:
     }
     shapes["papillary"] = union(tube([at(20, -12, 17), at(52, -9, 13)], [4.0, 6.0]), tube([at(20, -8, -18), at(52, -6, -14)], [4.0, 6.0]))
     bodies = {"ra": right_atrium(form.ra_scale, False), "la": union(left_atrium(form.la_scale, False), funnel)}
-    for name, veins in (("ra", "cava"), ("la", "pulmonary_veins")):
+    for name, veins in zip(("ra", "la"), VEINS, strict=True):
         shapes[veins] = without(shapes[name], grown(bodies[name], VEIN_STUMP_MM - 1.0))  # under the atrium's edge: no gap is seen between them
         shapes[name] = intersection(shapes[name], grown(bodies[name], VEIN_STUMP_MM))
     outer = {

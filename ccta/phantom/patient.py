@@ -11,7 +11,7 @@ from ccta.errors import BadSettings
 from ccta.model import HEART_LABELS, CoronaryTree, CrossSections, Volume
 from ccta.phantom.anatomy import Anatomy, lay_patient
 from ccta.phantom.deposits import Deposit
-from ccta.phantom.heart import HeartForm
+from ccta.phantom.heart import VEINS, HeartForm
 from ccta.phantom.plaques import Plaque, PlaqueSpec, Vessel, diseased
 from ccta.phantom.tissue import Fields, fields_of, paint_layers
 from ccta.phantom.vessels import CALCIUM, LUMEN, Tubes, classes, touched, tubes_of
@@ -124,9 +124,9 @@ class PhantomPatient:
             self._cache.update(fields=fields_of(layers, corners.min(0), corners.max(0), self.seed), key=key)
         return self._cache["fields"]
 
-    def heart_labels(self, affine: np.ndarray, shape) -> Volume:
-        """True HEART_LABELS at the voxel centres of a grid."""
-        code = np.array([HEART_LABELS.get(layer.label, 0) for layer in self.anatomy.layers], float)
+    def heart_labels(self, affine: np.ndarray, shape, veins: bool = True) -> Volume:
+        """True HEART_LABELS at the voxel centres of a grid. veins: whether an atrium's veins are part of it beyond their first `VEIN_STUMP_MM`."""
+        code = np.array([HEART_LABELS.get(layer.label, 0) * (veins or layer.name not in VEINS) for layer in self.anatomy.layers], float)
         image = paint_layers(affine[:3], tuple(shape), self.fields(affine, shape), code, 0 * code, 1e-6)
         return Volume(np.maximum(image, 0).astype(np.uint8), affine)
 

@@ -20,26 +20,29 @@ from ccta.errors import BadInput, SolverFailed
 from ccta.model import CoronaryTree, Surface
 from ccta.phantom.cohort import disease_patient
 from ccta.settings import FlowSettings
-from cfd.lumen import Lumen, lumens_from_case
-from cfd.lumen_skeleton import voxels
+from cfd.lumen import lumens_from_case, subtree
+from cfd.lumen_skeleton import inside_mask
 from cfd.mesh import build_mesh
 from cfd.pipeline import Anatomy, solve_flow
 
 SEEDS = (401, 402, 403)
-VOXEL_MM, NOISE, BLUR = 0.4, 0.3, 0.7
+VOXEL_MM, NOISE, BLUR, SPECK_MM3 = 0.4, 0.3, 0.7, 2.0
 WIDE_MM = 1.5
 SICN_GOAL, SECONDS_GOAL, FFR_GOAL = 0.1, 10.0, 0.04
 
 
-def noisy(lumen: Lumen, seed: int) -> Surface:
-    """The lumen's surface as marching cubes give it from a mask of which each voxel at the rim may have changed sides."""
-    fine, origin, step = voxels(pv.PolyData.from_regular_faces(1e3 * lumen.points_m, lumen.triangles))
+def noisy(surface: Surface, seed: int) -> Surface:
+    """A surface as marching cubes give it from a mask of which each voxel at the rim may have changed sides; specks are left out."""
+    fine, origin, step = inside_mask(pv.PolyData.from_regular_faces(surface.points_mm, surface.triangles))
     mask = ndimage.zoom(fine.astype(np.float32), step / VOXEL_MM, order=1) > 0.5
     rim = ndimage.binary_dilation(mask) & ~ndimage.binary_erosion(mask)
     flipped = rim & (np.random.default_rng(seed).random(mask.shape) < NOISE)
     field = ndimage.gaussian_filter((mask ^ flipped).astype(np.float32), BLUR)
+    parts, _ = ndimage.label(field > 0.5)
+    size = np.bincount(parts.ravel())
+    field[(size * VOXEL_MM**3 < SPECK_MM3)[parts]] = 0.0
     grid = pv.ImageData(dimensions=field.shape, spacing=(VOXEL_MM,) * 3, origin=origin)
-    data = grid.contour([0.5], scalars=field.ravel(order="F")).triangulate().clean().extract_largest()
+    data = grid.contour([0.5], scalars=field.ravel(order="F")).triangulate().clean()
     return Surface(np.asarray(data.points, float), data.faces.reshape(-1, 4)[:, 1:])
 
 
@@ -74,12 +77,9 @@ def rows_of(seed: int, flow: bool) -> list[tuple[str, str, bool]]:
     tree = patient.tree.continued()
     surface = lumen_surface(patient.tree, patient.sections)
     rows = [(f"{seed}, smooth", *meshed(surface, tree))]
-    try:
-        lumens = lumens_from_case(surface, tree)
-    except BadInput as error:
-        return [*rows, (f"{seed}, noisy", str(error), False)]
-    for k, lumen in enumerate(lumens):
-        rows.append((f"{seed}, tree {k + 1}, noisy", *meshed(noisy(lumen, seed), lumen.tree)))
+    rough = noisy(surface, seed)
+    for k, root in enumerate(index for index, branch in enumerate(tree) if branch.parent is None):
+        rows.append((f"{seed}, tree {k + 1}, noisy", *meshed(rough, subtree(tree, root)[0])))
     if flow:
         rows.append((f"{seed}, flow", *compared(Anatomy(tree, surface=surface))))
     return rows

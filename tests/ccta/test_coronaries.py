@@ -8,6 +8,7 @@ import pytest
 from ccta.anatomy.branch_names import tree_findings
 from ccta.anatomy.confidence import with_confidence
 from ccta.anatomy.coronaries import epicardial_region, segment_coronaries, working_grid
+from ccta.anatomy.coronaries_paint import rim, uncertainty_pct
 from ccta.coordinates import sample, to_patient_mm
 from ccta.errors import BadInput, Refusal
 from ccta.model import HEART_LABELS, Branch, CoronaryTree, Unavailable, Volume
@@ -30,8 +31,13 @@ def scene():
 
 
 @pytest.fixture(scope="module")
-def label(scene):
-    return segment_coronaries(*scene, SETTINGS).labels
+def found(scene):
+    return segment_coronaries(*scene, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def label(found):
+    return found.labels
 
 
 def test_every_artery_is_found_over_its_whole_length_behind_an_occlusion_too(label):
@@ -58,6 +64,27 @@ def test_calcium_is_labelled_calcified_and_nothing_else_is(label):
     places = to_patient_mm(np.argwhere(label.array == 2), label.affine)
     assert len(places) > 20
     assert (np.linalg.norm(places - centre, axis=1) < 2.5).all()
+
+
+def test_the_far_side_of_calcium_is_not_lumen():
+    """Calcium that fades into fat passes through the brightness of blood; the artery beside it, and one as thin away from it, are no such edge."""
+    x, y, z = np.indices((50, 50, 40)) * 0.4 - np.array([10, 10, 8])[:, None, None, None]
+    artery, ball = np.hypot(x, y) < 1.6, np.sqrt(x**2 + (y - 2.6) ** 2 + z**2)
+    calcified, thin = ball < 1.5, np.hypot(x - 7, y) < 0.5
+    shell = (ball < 2.0) & ~calcified & (y > 2.6)
+    edge = rim((artery | shell | thin) & ~calcified, calcified, np.full(3, 0.4))
+    assert edge[shell].all() and not edge[thin].any() and edge[artery].mean() < 0.01
+    assert not rim(artery, np.zeros_like(artery), np.full(3, 0.4)).any()
+
+
+def test_the_border_of_an_artery_is_uncertain_and_its_axis_is_not(found):
+    rca = left_and_right()["RCA"]
+    axis = rca.points_mm[(np.hypot(*rca.points_mm[:, :2].T) > 16) & (rca.radius_mm > 1.3)]
+    sure, unsure = (sample(found.uncertainty, axis + np.array([0, 0, off])).mean() for off in (0.0, 1.5))
+    assert sure < 20 and unsure > sure + 20
+    away = distance_to(left_and_right().values(), to_patient_mm(np.argwhere(found.uncertainty.array > 0), found.labels.affine))
+    assert (away > 3.0).mean() < 0.05
+    assert uncertainty_pct(np.array([0.0, 0.5, 1.0])).tolist() == [0, 100, 0]
 
 
 def test_input_is_not_changed_and_the_grid_is_kept(scene, label):

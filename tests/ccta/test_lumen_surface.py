@@ -100,3 +100,16 @@ def test_a_surface_through_points_of_the_grid_is_closed():
     values[rng.random(values.shape) < 0.05] = 2e-5 * h
     values[[0, -1]] = values[:, [0, -1]] = values[:, :, [0, -1]] = 1.0
     assert is_closed(Surface(*_joined(*_block_surface(values, np.zeros(3), h), h)))
+
+
+def test_a_branch_that_ends_in_a_fork_makes_no_step_between_its_children():
+    """The parent's end is a dome between the children: nothing of the surface is farther from all centerlines than their radius."""
+    parent = Branch(np.linspace([0, 0, 0], [0, 0, 15.0], 31), np.full(31, 1.5))
+    way = np.linspace(0, 12, 25)[:, None]
+    arms = [Branch([0, 0, 15.0] + way * [side, 0, 0.8], np.full(25, 1.2), parent=0, parent_distance_mm=15.0) for side in (0.6, -0.6)]
+    tree = CoronaryTree((parent, *arms))
+    surface = lumen_surface(tree, [round_sections(i, branch) for i, branch in enumerate(tree)])
+    axis, radius = np.vstack([branch.points_mm for branch in tree]), np.concatenate([branch.radius_mm for branch in tree])
+    inner = (surface.points_mm[:, 2] > 1) & (surface.points_mm[:, 2] < 24)
+    outside = (np.linalg.norm(surface.points_mm[inner, None] - axis[None], axis=2) - radius).min(axis=1)
+    assert is_closed(surface) and outside.max() < 0.12

@@ -6,16 +6,18 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser, run
 from scipy import ndimage
 
 from ccta.coordinates import resampled_like
 from ccta.errors import BadInput, BadSettings
 from ccta.model import HEART_LABELS, Volume
 from ccta.networks.architecture import heart_network
+from ccta.networks.bundle import METADATA, MODEL, checked, metadata_of
 from ccta.networks.heart_task import heart_task, validated
 from ccta.networks.inference import predict_places
-from ccta.networks.published import publish, trainable
-from ccta.networks.shipped import HEART, checked, loaded
+from ccta.networks.published import PRODUCTS, publish, trainable
+from ccta.networks.shipped import HEART, loaded
 from ccta.networks.training import Run, TrainingSettings
 from ccta.networks.windows import PATCH, probabilities
 from ccta.phantom.chest_map import chest_map
@@ -75,20 +77,25 @@ def test_training_goes_on_from_given_weights(tmp_path, chest, few):
 def test_weights_are_what_their_card_says_or_refused(tmp_path):
     torch.save(heart_network().state_dict(), tmp_path / "weights.pt")
     path = publish(tmp_path / "weights.pt", tmp_path, SMALL, 0.1, {"lv": 0.9})
-    assert json.loads(path.with_suffix(".json").read_text())["dice_on_synthesised_images"] == {"lv": 0.9}
-    assert path.stat().st_size < 16 * 2**20
+    assert metadata_of(path)["eval_metrics"] == {"lv": 0.9} and (path / MODEL).stat().st_size < 16 * 2**20
+    assert {"configs", "docs", "models", "LICENSE"} == {part.name for part in path.iterdir()}
     image = np.random.default_rng(0).normal(0, 0.5, (1, 2, *PATCH)).astype(np.float32)
     with torch.no_grad():
         again = trainable(path).eval()(torch.from_numpy(image)).numpy()
     np.testing.assert_allclose(loaded(path)(image), again, atol=0.05 * np.abs(again).max())  # bfloat16 where the processor has it
-    content = bytearray(path.read_bytes())
+    content = bytearray((path / MODEL).read_bytes())
     content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+    (path / MODEL).write_bytes(content)
     with pytest.raises(BadInput, match="damaged or changed"):
         checked(path)
-    path.with_suffix(".json").unlink()
+    (path / MODEL).unlink()
     with pytest.raises(BadInput, match="missing"):
         checked(path)
+    (path / METADATA).write_text("{")
+    with pytest.raises(BadInput, match="damaged"):
+        checked(path)
+    with pytest.raises(BadInput, match="no bundle"):
+        checked(tmp_path / "nowhere")
 
 
 def test_windows_meet_without_a_seam_and_air_is_not_asked_about():
@@ -109,10 +116,29 @@ def test_windows_meet_without_a_seam_and_air_is_not_asked_about():
     assert probabilities(np.full((200, 80, 60), -1000.0), network).shape[0] == 1
 
 
-def test_the_shipped_card_is_complete():
-    card = json.loads(HEART.with_suffix(".json").read_text())
-    assert {"licence", "command", "settings", "data", "hours", "hardware", "dice_on_synthesised_images", "sha256"} <= set(card)
-    assert HEART.stat().st_size <= 16 * 10**6
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_shipped_weights_are_a_bundle_that_monai_reads(name):
+    """Metadata with what MONAI's schema and our licence of data ask for; the configuration names the package's own functions, which exist."""
+    bundle, about = HEART.with_name(name), PRODUCTS[name].about
+    metadata = ConfigParser.load_config_file(bundle / METADATA)
+    asked = {"version", "changelog", "monai_version", "pytorch_version", "numpy_version", "task", "description", "authors", "copyright", "network_data_format"}
+    assert asked <= set(metadata) and {"command", "settings", "hours", "hardware", "made"} <= set(metadata["training"])
+    assert metadata["network_data_format"]["outputs"]["pred"]["num_channels"] == max(about.classes.values()) + 1
+    assert (bundle / MODEL).stat().st_size <= 16 * 10**6 and "Apache License" in (bundle / "LICENSE").read_text()
+    assert json.loads((bundle / "configs/inference.json").read_text()) == json.loads(json.dumps(about.inference))
+
+
+def test_a_shipped_bundle_runs_in_monai(tmp_path):
+    """On an image of air and tissue without a heart, since it is the way from file to file that is tested."""
+    hu = np.full((40, 40, 40), -1000, np.int16)
+    hu[8:32, 8:32, 8:32] = 40
+    affine = np.diag([-2.0, -2, 2, 1])
+    nibabel.save(nibabel.Nifti1Image(hu, affine), tmp_path / "image.nii.gz")
+    files = {"image": str(tmp_path / "image.nii.gz"), "output": str(tmp_path / "found.nii.gz")}
+    run(config_file=str(HEART / "configs/inference.json"), bundle_root=str(HEART), **files)
+    found = nibabel.load(tmp_path / "found.nii.gz")
+    assert found.get_data_dtype() == np.uint8 and found.shape == (40, 40, 40)
+    np.testing.assert_allclose(found.affine, affine, atol=1e-6)
 
 
 def test_the_shipped_network_names_chests_it_has_not_seen():

@@ -1,5 +1,6 @@
 """The everyday 3-D solver against exact solutions, against FFCx's code for the same weak form, and against Taylor-Hood elements."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from cfd.flow_space import flow_space
 from cfd.losses import curvature_factor, reynolds_length_m
 from cfd.lumen import lumens_from_case
 from cfd.mesh import MeshSettings, build_mesh
-from cfd.steady import SteadySettings, solve_steady
+from cfd.steady import SteadySettings, _March, solve_steady, steady_system
 from cfd.steady_system import SteadySystem
 from tests.cfd.lumens import bent_cube, bent_tube, closed_tube, closed_y
 
@@ -105,7 +106,7 @@ STEADY = (0.0, np.zeros((0, 3)))
 def assembled(space, state, nu, scales, motion=STEADY):
     tau, tau_c = np.zeros(len(space.cells)), np.zeros(len(space.cells))
     viscosity = np.full(len(space.cells), nu)
-    time_scales(space.cells, space.gradient, state, viscosity, (float(space.degree), *scales), tau, tau_c)
+    time_scales(space.cells, space.gradient, state, (viscosity, float(space.degree), *scales), tau, tau_c)
     data, residual = np.zeros((len(space.pattern.column), 4, 4)), np.zeros_like(state)
     assemble(space.for_kernels, state, (tau, tau_c, viscosity, *motion), space.basis, (data, residual), True)
     return data, residual, tau, tau_c
@@ -190,6 +191,24 @@ def test_no_steady_flow_is_said_so(tube):
     boundary = FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 5e9})
     with pytest.raises(SolverFailed, match="no steady flow in 2 steps at 4 times"):
         solve_steady(solution.mesh, boundary, BLOOD, axis_of(lumen, 2e-6), SteadySettings(ramp_tolerance=1e-30, most_steps=2))
+
+
+def test_where_a_jet_never_settles_the_blood_is_thicker_there_alone(tube, monkeypatch):
+    """The march is made to fail with blood's own viscosity in the jet, half of the tube."""
+    lumen, solution = tube
+    boundary, axis = FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 5e9}), axis_of(lumen, 2e-6)
+    axis = replace(axis, jet=(axis.points_mm[:, 2] > 7).astype(float))
+    march = _March._steady
+    unsettled = lambda own, tolerance, factor: own.system.thickening.max() > 1 and march(own, tolerance, factor)  # noqa: E731
+    monkeypatch.setattr(_March, "_steady", unsettled)
+    system, _, criterion = steady_system(solution.mesh, boundary, BLOOD, axis)
+    assert criterion.startswith("steady") and "in the jets behind narrowings 1.4 times the viscosity of blood" in criterion
+    z = system.space.nodes_mm[system.space.cells[:, :4], 2].mean(axis=1)
+    assert (system.thickening[z < 6] == 1).all() and np.allclose(system.thickening[z > 8], 1.4)
+    drop = solution.port_pressure_pa["inlet_0"] - solution.port_pressure_pa["outlet_0"]
+    thicker = boundary.aortic_pressure_pa - system.outlet_pressure(system.state)[0] * system.pressure_pa
+    flows = system.outflow(system.state)[0] * 1e-6 / solution.port_flow_m3_s["outlet_0"]
+    assert thicker / drop == pytest.approx(1.2 * flows, rel=0.02)
 
 
 def test_backflow_is_resisted_at_outlets_and_outflow_is_not(tube):

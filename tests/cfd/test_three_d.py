@@ -13,7 +13,7 @@ from cfd.mesh import FlowMesh
 from cfd.physiology import hyperaemic_physiology
 from cfd.profiles import branch_profiles
 from cfd.pullback import FlowModel
-from tests.cfd.trees import straight
+from tests.cfd.trees import narrowing, straight
 
 three_d = pytest.importorskip("cfd.three_d", reason="the 3-D solver is not installed")
 
@@ -52,6 +52,15 @@ def flow(problem):
         mesh=mesh, pressure_pa=12000 - 50 * points[:, 2] - 80 * points[:, 1], port_flow_m3_s={"inlet_0": 3e-6, "outlet_0": 2e-6, "outlet_1": 1e-6}
     )
     return three_d.TreeFlow(lumen, solution)
+
+
+def test_a_jet_reaches_ten_diameters_behind_a_narrowing_and_into_the_branches_there():
+    tree = CoronaryTree((straight(80, narrowing(1.5, 0.5, 30.0)), straight(40, 0.75, (0, 0, 45), (0, 1, 0), parent=0, parent_distance_mm=45.0)))
+    problem = FlowModel(tree, branch_profiles(tree), np.array([2e9, 4e9]), hyperaemic_physiology(120.0, "M", FlowSettings()))
+    trunk, side = (1e3 * profile.distance_m[three_d.in_jet(problem, k) > 0] for k, profile in enumerate(problem.profiles))
+    assert 30 < trunk.min() < 33 and trunk.max() == pytest.approx(62, abs=2)
+    assert len(side) == 0  # as narrow as the throat: no jet in it
+    assert not three_d.in_jet(replace(problem, tree=CoronaryTree((straight(40, 1.5),)), profiles=branch_profiles(CoronaryTree((straight(40, 1.5),)))), 0).any()
 
 
 def test_pressure_is_the_mean_over_the_cross_section(problem, flow):
