@@ -28,7 +28,7 @@ def lesion_rows(study: Study, say: dict[str, str]) -> list[dict]:
                 "mld": f"{s.mld_mm:.1f} / {s.reference_diameter_mm:.1f} mm",
                 "length": f"{s.length_mm:.0f} mm",
                 "plaque": say.get(f"plaque_{s.plaque_type}", s.plaque_type) + (f" ({', '.join(s.high_risk)})" if s.high_risk else ""),
-                "ffr": shown(behind.ffr, "{:.2f}") if behind else "–",
+                "ffr": shown(behind.ffr, "{:.2f}") + marks.behind(index) if behind else "–",
                 "interval": _interval(behind) if behind else "",
                 "grade": grade(behind.ffr) if behind else "",
             }
