@@ -76,7 +76,7 @@ def trace_contours(volume: Volume, tree: CoronaryTree, settings: MeasureSettings
         coarse = fitted_lumen(rays[index], lumen_hu_along(rays[index], _prior_radius(rays[index], branch), above, blur_mm), model)
         again = rays_on(volume, recentred_frames(coarse), tree, index)
         fits.append(fitted_lumen(again, lumen_hu_along(again, coarse.radius_mm.mean(axis=1), above, blur_mm), model))
-    return [_sections(index, *refined(fit, model)) for index, fit in enumerate(fits)]
+    return [_sections(index, *refined(fit, model), model) for index, fit in enumerate(fits)]
 
 
 def recentred_frames(fit: Fit) -> Frames:
@@ -218,7 +218,7 @@ def _prior_radius(rays, branch):
     return np.interp(rays.frames.distance_mm, branch.distance_mm, branch.radius_mm)
 
 
-def _sections(index, fit, wall_mm):
+def _sections(index, fit, wall_mm, model):
     """Uncertainty and trust of a fit, and both contours at the output angles."""
     rays, frames = fit.rays, fit.rays.frames
     at = np.clip(np.round(fit.radius_mm / RADIUS_STEP_MM).astype(int), 2, fit.cost.shape[2] - 3)
@@ -233,6 +233,9 @@ def _sections(index, fit, wall_mm):
     start = int(np.argmax(seen > 0.8))  # before it a side branch lies in its parent's lumen: it keeps the calibre that it has outside
     lumen, wall = resampled_angles(fit.radius_mm), resampled_angles(wall_mm)
     lumen[:start], wall[:start] = lumen[start], wall[start]
+    fading = frames.distance_mm > frames.distance_mm[-1] - FWHM_PER_SD * model.blur_mm  # the end of the image's vessel is half surroundings
+    if not fading.all():
+        lumen[fading], wall[fading] = lumen[~fading][-1], wall[~fading][-1]
     return CrossSections(index, frames.distance_mm, frames.center_mm, frames.normal, frames.axis_u, frames.axis_v, lumen, np.maximum(wall, lumen), sd, reliable)
 
 

@@ -227,4 +227,4 @@ def test_backflow_is_resisted_at_outlets_and_outflow_is_not(tube):
     free = ~system.space.fixed[system.port_nodes[0]]
     area = float(np.sum(system.normals[0][free] @ outward))
     assert work[0.5, 1.0] == pytest.approx(work[0.0, 1.0], abs=1e-3 * area)  # at a curved rim a node's share of the area can be just below 0
-    assert work[0.5, -1.0] - work[0.0, -1.0] == pytest.approx(0.5 * area, rel=1e-3)
+    assert work[0.5, -1.0] - work[0.0, -1.0] == pytest.approx(0.5 * area, rel=3e-3)
