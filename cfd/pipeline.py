@@ -108,12 +108,19 @@ def _in_three_d(anatomy, problem, reduced, settings, progress):
 
     if anatomy.surface is None and not anatomy.lumens:
         raise BadInput("the 3-D model needs the lumen surface, which was not made; use the reduced model, or make the surface first")
-    lumens = anatomy.lumens or lumens_from_case(anatomy.surface, anatomy.tree)
+    lumens = anatomy.lumens or lumens_from_case(anatomy.surface, with_measured_calibre(problem))
     part = lambda text, share=None: progress(text, None if share is None else 0.05 + 0.9 * share)  # noqa: E731
     flows = solve_trees(problem, lumens, reduced, settings, part)
     solution = along_branches(problem, flows, reduced)
     first = steady_note(problem, solution) if settings.model == "3d" else f"Mean over the heart's cycle at {60 / PERIOD_S:.0f} beats/min, {PULSATILE}"
     return pullback_file(problem, solution, settings.model, [first, *three_d_notes(problem, solution, reduced, flows)]), flows
+
+
+def with_measured_calibre(problem: FlowModel) -> CoronaryTree:
+    """The tree with the calibre of its contours in place of the mask's, in which a throat narrower than a few voxels is too wide: elements follow it."""
+    profiles = zip(problem.tree.branches, problem.profiles, strict=True)
+    radii = [np.interp(branch.distance_mm, m_to_mm(one.distance_m), m_to_mm(np.sqrt(one.area_m2 / np.pi))) for branch, one in profiles]
+    return replace(problem.tree, branches=tuple(replace(branch, radius_mm=radius) for branch, radius in zip(problem.tree.branches, radii, strict=True)))
 
 
 PULSATILE = "rigid walls, idealised aortic and ventricular pressures, coronary outlets; side branches too small to be seen on CT carry no flow."

@@ -8,8 +8,8 @@ from ccta.errors import BadInput, BadSettings, Refusal, SolverFailed
 from ccta.findings import Ffr, PullbackFile
 from ccta.model import CoronaryTree, CrossSections, Unavailable
 from ccta.settings import FlowSettings
-from cfd.pipeline import Anatomy, solve_flow
-from tests.cfd.trees import left_tree, stenosis, straight
+from cfd.pipeline import Anatomy, flow_problem, solve_flow, with_measured_calibre
+from tests.cfd.trees import left_tree, narrowing, stenosis, straight
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,19 @@ def test_the_answer_is_complete(result):
     assert ffr.flow_ml_min == pytest.approx(sum(one.flow_ml_min for one in pullback.outlets), rel=1e-5)
     for branch in pullback.branches:
         assert np.all(np.array(branch.ffr) <= 1.0) and np.all(np.array(branch.ffr) > 0.0)
+
+
+def test_elements_follow_a_throat_that_the_mask_shows_too_wide():
+    """The mask's radius is 1.5 mm all along; the contours have a throat of 0.6 mm in the middle."""
+    tree = CoronaryTree((straight(30, 1.5, name="LAD", segment=7),))
+    s, angles = np.arange(0, 30.1, 0.25), 48
+    radius = np.repeat(narrowing(1.5, 0.6, 15.0)(s)[:, None], angles, axis=1)
+    center = np.stack([0 * s, 0 * s, s], axis=1)
+    axes = [np.tile(np.eye(3)[k], (len(s), 1)) for k in (2, 0, 1)]
+    sections = [CrossSections(0, s, center, *axes, radius, radius + 0.4, np.full(len(s), 0.05), np.ones(len(s), bool))]
+    branch = with_measured_calibre(flow_problem(Anatomy(tree, sections), FlowSettings())).branches[0]
+    assert np.interp(15.0, branch.distance_mm, branch.radius_mm) == pytest.approx(0.6, abs=0.02)
+    assert np.interp(5.0, branch.distance_mm, branch.radius_mm) == pytest.approx(1.5, abs=0.02)
 
 
 def test_the_diseased_vessel_has_the_lowest_ffr(result):
