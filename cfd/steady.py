@@ -34,11 +34,7 @@ class SteadySettings:
     mass_tolerance: float = 1e-6  # what enters and does not leave, as a share of the inflow
     ramp: tuple[float, ...] = (4.0, 2.0, 1.4)  # viscosities, times the patient's, on the way
     ramp_tolerance: float = 1e-2  # a guess need not be better
-    jet_viscosity: tuple[float, ...] = (
-        1.4,
-        2.0,
-        3.0,
-    )  # in the jets alone, where the patient's gives no steady flow; the criterion says so
+    jet_viscosity: tuple[float, ...] = (1.4, 2.0, 3.0)  # in the jets alone, where the patient's gives no steady flow; the criterion says so
     first_courant: float = 200.0  # times each cell's own time scale
     growth: float = 4.0  # of the pseudo-time step, at most
     linear_tolerance: float = 0.05

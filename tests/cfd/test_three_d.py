@@ -55,11 +55,18 @@ def flow(problem):
 
 
 def test_a_jet_reaches_ten_diameters_behind_a_narrowing_and_into_the_branches_there():
-    tree = CoronaryTree((straight(80, narrowing(1.5, 0.5, 30.0)), straight(40, 0.75, (0, 0, 45), (0, 1, 0), parent=0, parent_distance_mm=45.0)))
-    problem = FlowModel(tree, branch_profiles(tree), np.array([2e9, 4e9]), hyperaemic_physiology(120.0, "M", FlowSettings()))
-    trunk, side = (1e3 * profile.distance_m[three_d.in_jet(problem, k) > 0] for k, profile in enumerate(problem.profiles))
-    assert 30 < trunk.min() < 33 and trunk.max() == pytest.approx(62, abs=2)
-    assert len(side) == 0  # as narrow as the throat: no jet in it
+    tree = CoronaryTree(
+        (
+            straight(80, narrowing(1.5, 0.5, 30.0)),
+            straight(40, 0.75, (0, 0, 45), (0, 1, 0), parent=0, parent_distance_mm=45.0),
+            straight(40, 1.2, (0, 0, 45), (0, -1, 0), parent=0, parent_distance_mm=45.0),
+        )
+    )
+    problem = FlowModel(tree, branch_profiles(tree), np.array([2e9, 4e9, 4e9]), hyperaemic_physiology(120.0, "M", FlowSettings()))
+    trunk, narrow, wide = (1e3 * profile.distance_m[three_d.in_jet(problem, k) > 0] for k, profile in enumerate(problem.profiles))
+    assert 30 < trunk.min() < 33 and trunk.max() == pytest.approx(63.5, abs=0.3)
+    assert len(narrow) == 0  # as narrow as the throat: no jet in it
+    assert wide.max() == pytest.approx(11.2, abs=0.3)  # 24 mm, its ten diameters, from where the throat is 0.98 mm wide in radius, at 32.2 mm of the trunk
     assert not three_d.in_jet(replace(problem, tree=CoronaryTree((straight(40, 1.5),)), profiles=branch_profiles(CoronaryTree((straight(40, 1.5),)))), 0).any()
 
 
