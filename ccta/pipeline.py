@@ -86,7 +86,8 @@ def measure(case: Case, settings: Settings, progress: Progress) -> None:
     """Contours and stenoses with their hand edits, lumen surface, plaque and pericoronary fat."""
     from ccta.anatomy.lumen_surface import lumen_surface
     from ccta.disease.fat import measure_fat
-    from ccta.disease.plaque import measure_plaque
+    from ccta.disease.plaque import plaque_findings, sample_plaque
+    from ccta.disease.plaque_labels import plaque_labels
     from ccta.reading.segment_quality import segment_qualities, with_segments
 
     volume, named, edits = case.read_volume("image"), case.read_tree(), case.edits()
@@ -96,7 +97,9 @@ def measure(case: Case, settings: Settings, progress: Progress) -> None:
     progress("lumen surface")
     case.write_surface(lumen_surface(named, sections))
     progress("stenoses, plaque and fat")
-    plaque, stenoses = measure_plaque(volume, named, sections, found_stenoses, settings.measure)
+    sampled = sample_plaque(volume, named, sections, found_stenoses, settings.measure)
+    plaque, stenoses = plaque_findings(sampled, found_stenoses)
+    case.write_volume("plaque", plaque_labels(sampled, volume))
     found = case.findings()
     case.update_findings(stenoses=stenoses, plaque=plaque, fat=measure_fat(volume, named, sections, found.acquisition))
     if found.quality:
@@ -238,7 +241,7 @@ STAGES = (
     Stage(
         "measure",
         ("image", "tree", "contours_found"),
-        ("contours", "surface", "findings.stenoses", "findings.plaque", "findings.fat"),
+        ("contours", "surface", "plaque", "findings.stenoses", "findings.plaque", "findings.fat"),
         measure,
         ("findings.acquisition", "findings.quality", "edits.measure"),
         ("measure",),
