@@ -115,7 +115,6 @@ class Page(TrameApp):
         self.show_cpr()
         self.show_stack()
         self.show_cross()
-        self.show_ruler()
         self._follow_in_tree()
 
     def _follow_in_tree(self) -> None:
@@ -162,12 +161,6 @@ class Page(TrameApp):
             drawing=reading.draft.contour if reading.draft else "",
         )
         self.state.update(place_text=" · ".join(logic.place_facts(reading, self.study)), hover_x=100 * reading.hover_mm / length_mm)
-
-    def show_ruler(self) -> None:
-        """The length being measured."""
-        one = self.reading.ruler
-        ends = {"x1": 100 * one.start[0], "y1": 100 * one.start[1], "x2": 100 * one.end[0], "y2": 100 * one.end[1]} if one else {}
-        self.state.ruler = {"view": one.view, "text": f"{one.length_mm:.1f} mm", **ends} if one else None
 
     def _kept(self, key: tuple, draw):
         """What was drawn for the same key before: most clicks move along one vessel or in one plane, and what does not change stays as it is."""

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-
 from trame.decorators import change
 
-from viewer.app import editor, logic, panels
+from viewer.app import editor, logic, panels, tools
 from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import IdleWatch
 from viewer.app.keys import meaning
-from viewer.app.page import Page
 from viewer.app.pictures import cross_half_mm
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.study import Study
+from viewer.app.tool_room import ToolRoom
 from viewer.app.words import LANGUAGES
 
-POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "ruler", "point", "handle", "key")
+POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "point", "handle", "key")
 """Handlers that `static/page.js` calls by name."""
 HU_PER_PIXEL = 4.0
 DEGREES_PER_PIXEL = 0.75
 
 
-class ReadingRoom(Page):
+class ReadingRoom(ToolRoom):
     """The page with its handlers. desk: where corrections go, None where nothing may be corrected."""
 
     def __init__(self, study: Study, title: str, server=None, secret: str = "", desk: EditingDesk | None = None, watch: IdleWatch | None = None):
@@ -31,9 +29,6 @@ class ReadingRoom(Page):
         for name in POINTER:
             self.server.controller.trigger(name)(getattr(self, name))
         panels.build(self.server, self, secret)
-
-    def _do(self, action, *values, show=None) -> None:
-        self.act(functools.partial(action, self.reading, self.study), *values, show=show)
 
     # --- what the reader does ---
 
@@ -95,14 +90,13 @@ class ReadingRoom(Page):
     def curve(self, fraction: float) -> None:
         """A click on the chart, the straightened vessel or a tile of the stack, as a fraction of the vessel's length."""
         self._do(logic.on_fraction, fraction)
+        self._do(tools.on_place)
 
     def pick(self, event) -> None:
         """A click on the tree; the browser sends the place in patient millimetres, or nothing beside the tree."""
         if isinstance(event, dict) and "worldPosition" in event:
             self._do(logic.on_position, event["worldPosition"])
-
-    def ruler(self, name: str, x0: float, y0: float, x1: float, y1: float) -> None:
-        self._do(lambda reading, study: logic.on_ruler(reading, study, name, (x0, y0), (x1, y1)), show=self.show_ruler)
+            self._do(tools.on_place)
 
     def mode(self, mode: str) -> None:
         self._do(logic.on_mode, mode)
@@ -143,7 +137,11 @@ class ReadingRoom(Page):
             await self.desk.follow()
 
     async def keep(self) -> None:
-        await self._edit(editor.contour_edit)
+        """What was drawn: an outline is closed, a contour is kept."""
+        if self.reading.mode == "polygon":
+            self.close_outline()
+        else:
+            await self._edit(editor.contour_edit)
 
     async def rename(self, segment) -> None:
         await self._edit(editor.name_edit, segment)
