@@ -23,7 +23,7 @@ def test_migrations_make_the_tables_that_the_models_describe(store):
 
 
 def test_opening_twice_keeps_what_is_there(store, database_url):
-    with store.session.begin() as session:
+    with store.writing() as session:
         session.add(Study(study_uid="1.2.3", patient_name="王小明=王^小明"))
     again = open_store(database_url)
     with again.session() as session:
@@ -32,16 +32,16 @@ def test_opening_twice_keeps_what_is_there(store, database_url):
 
 
 def test_an_instance_is_there_once(store):
-    with store.session.begin() as session:
+    with store.writing() as session:
         session.add(Study(study_uid="1.2.3"))
         session.flush()
         session.add(Instance(sop_uid="1.2.3.4", study_id=1, series_uid="1.2", sop_class_uid="1", path="a", size_bytes=1, received_s=0.0))
-    with pytest.raises(IntegrityError), store.session.begin() as session:
+    with pytest.raises(IntegrityError), store.writing() as session:
         session.add(Instance(sop_uid="1.2.3.4", study_id=1, series_uid="1.2", sop_class_uid="1", path="b", size_bytes=1, received_s=0.0))
 
 
 def test_a_failed_write_leaves_nothing(store):
-    with pytest.raises(ZeroDivisionError), store.session.begin() as session:
+    with pytest.raises(ZeroDivisionError), store.writing() as session:
         session.add(Study(study_uid="1.2.3"))
         session.flush()
         _ = 1 / 0
@@ -50,12 +50,12 @@ def test_a_failed_write_leaves_nothing(store):
 
 
 def test_writers_at_the_same_time_lose_no_count(store):
-    with store.session.begin() as session:
+    with store.writing() as session:
         session.add(Study(study_uid="1.2.3"))
 
     def count_up():
         for _ in range(20):
-            with store.session.begin() as session:
+            with store.writing() as session:
                 study = session.scalar(select(Study).with_for_update())
                 study.instances += 1
 
