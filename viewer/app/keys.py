@@ -33,6 +33,7 @@ KEYS = (
     Key(("escape",), "Esc", "key_escape", "escape", ((),)),
     Key(("ctrl+z", "ctrl+shift+z", "ctrl+y"), "Ctrl Z", "key_undo", "history", (("undo",), ("redo",), ("redo",))),
     Key(tuple("mnao"), "M N A O", "key_measure", "mode", (("length",), ("angle",), ("polygon",), ("ellipse",))),
+    Key(("b",), "B", "key_brush", "brush", ((),)),
     Key(("f",), "F", "key_drop", "mode", (("drop",),)),
     Key(("delete",), "Del", "key_forget", "forget", ((),)),
     Key(("p",), "P", "key_point", "mode", (("point",),)),

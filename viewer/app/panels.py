@@ -129,6 +129,8 @@ def _cross_pane(room) -> None:
                 html.Button(
                     f"✎ {{{{ tr.{contour} }}}}", id=f"draw-{contour}", classes=(on,), title=(f"tr.correct_{contour}",), click=(room.draw, f"['{contour}']")
                 )
+            on = "mode === 'brush' ? 'on' : ''"
+            html.Button("● {{ tr.tool_brush }}", id="brush", classes=(on,), v_if="drawing", title=("tr.brush_title",), click=room.brush)
             html.Button("✓ {{ tr.keep }}", id="keep", v_if="drawing", click=room.keep)
             html.Button("✕", id="discard", v_if="drawing", title=("tr.discard",), click=room.escape)
             html.Button("{{ tr.mld }}", id="tightest", v_if="!drawing", click=room.tightest, title=("tr.key_tightest",))
@@ -144,6 +146,7 @@ def _lesion_table(room) -> None:
         _job(room)
         tool_panels.tabs()
         tool_panels.measure_list(room)
+        tool_panels.calcium_list(room)
         with html.Div(v_show="tab === 'findings'"):
             _findings(room)
 

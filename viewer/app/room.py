@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trame.decorators import change
 
-from viewer.app import editor, logic, panels, tools
+from viewer.app import brush, calcium_table, editor, logic, panels, tools
 from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import IdleWatch
 from viewer.app.keys import meaning
@@ -130,6 +130,33 @@ class ReadingRoom(ToolRoom):
         """A control point pulled to a place in the cross-section (fractions)."""
         half = cross_half_mm(self.study, self.reading)
         self._do(editor.drag, handle, 2 * half * (x - 0.5), 2 * half * (y - 0.5), show=self.show_cross)
+
+    def brush(self) -> None:
+        """The circle that pushes a contour, taken up or put away."""
+        if self.desk is not None:
+            self._do(brush.on_brush)
+
+    def brush_size(self, steps: int) -> None:
+        self._do(brush.on_brush_size, steps, show=self.show_tools)
+
+    def push(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        """The circle moved over the cross-section (fractions)."""
+        size = 2 * cross_half_mm(self.study, self.reading)
+        self._do(brush.on_push, (size * (x0 - 0.5), size * (y0 - 0.5)), (size * (x1 - 0.5), size * (y1 - 0.5)), show=self.show_cross)
+
+    def calcium(self, lesion: int) -> None:
+        """A row of the calcium list."""
+        self._do(calcium_table.on_calcium, lesion)
+
+    async def correct_calcium(self, lesion: int, counts_as: str) -> None:
+        """A calcium lesion accepted, rejected or given to another artery."""
+        if self.desk is not None:
+            try:
+                after = calcium_table.wanted(self.study, lesion, counts_as, self.state.reader)
+                await self.desk.correct_calcium(int(lesion), after, self.state.reader)
+            except Exception as trouble:
+                self.refused(trouble)
+            await self.desk.follow()
 
     async def _edit(self, make, *values) -> None:
         if self.desk is not None:

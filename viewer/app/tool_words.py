@@ -26,6 +26,20 @@ TOOL_WORDS = {
     "too_small": ("this is too small to be measured", "过小,无法测量"),
     "crosses_itself": ("the outline crosses itself, so that it holds no area; draw it again", "轮廓自相交,无面积;请重新绘制"),
     "three_corners": ("an area needs three corners or more", "面积至少需要三个角点"),
+    # calcium
+    "tab_calcium": ("Calcium", "钙化"),
+    "not_coronary": ("not coronary", "非冠状动脉"),
+    "no_calcium": ("calcium was not scored", "未进行钙化积分"),
+    "nothing_changed": ("it counts as that already", "已是该归属"),
+    "counts_as": ("counts as", "归属"),
+    "peak": ("peak", "峰值"),
+    "volume": ("volume", "体积"),
+    "reject": ("not coronary", "非冠状动脉"),
+    "accept": ("coronary after all", "确认为冠状动脉"),
+    "kind_calcium": ("calcium", "钙化"),
+    # brush
+    "brush_title": ("push the contour with a circle; wheel changes its size", "用圆形推动轮廓;滚轮改变大小"),
+    "key_brush": ("brush for the contour; wheel: its size", "轮廓画笔;滚轮:大小"),
     # FFR drop
     "not_one_way": (
         "no blood runs from one place to the other; choose both on one vessel, or on a vessel and its branch",
