@@ -58,7 +58,15 @@ def _bar(room) -> None:
         _choice("colour_by", COLOURS, "tr.tree")
         html.Span("{{ problem }}", v_if="problem", classes="problem")
         html.Span("{{ place_text }}", id="place", classes="place")
-        html.Input(id="reader", v_model=("reader",), v_if="can_edit", placeholder=("tr.reader",), title=("tr.reader_hint",))
+        html.Input(
+            id="reader",
+            v_model=("reader",),
+            v_if="can_edit",
+            placeholder=("tr.reader",),
+            title=("tr.reader_hint",),
+            change=(room.recall, "[$event.target.value]"),
+        )
+        html.Button("⟲", id="reset", click=room.reset_view, title=("tr.reset_title",))
         html.A("{{ tr.report }}", id="report", href="/report.html", target="_blank")
         html.Button("中文 / EN", id="language", click=room.switch_language)
         html.Button("{{ tr.help }} ?", id="help", click=room.toggle_help)

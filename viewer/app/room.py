@@ -11,7 +11,7 @@ from viewer.app.keys import meaning
 from viewer.app.pictures import cross_half_mm
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.study import Study
-from viewer.app.tool_room import ToolRoom
+from viewer.app.view_room import ViewRoom
 from viewer.app.words import LANGUAGES
 
 POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "point", "handle", "key")
@@ -20,7 +20,7 @@ HU_PER_PIXEL = 4.0
 DEGREES_PER_PIXEL = 0.75
 
 
-class ReadingRoom(ToolRoom):
+class ReadingRoom(ViewRoom):
     """The page with its handlers. desk: where corrections go, None where nothing may be corrected."""
 
     def __init__(self, study: Study, title: str, server=None, secret: str = "", desk: EditingDesk | None = None, watch: IdleWatch | None = None):
@@ -194,12 +194,12 @@ class ReadingRoom(ToolRoom):
 
     @change("window")
     def _window(self, window, **_) -> None:
-        if window in WINDOWS:
+        if window in WINDOWS and not self.came_from_view("window", window):
             self._do(logic.on_window, window)
 
     @change("field")
     def _field(self, field, **_) -> None:
-        if field in FIELDS_MM:
+        if field in FIELDS_MM and not self.came_from_view("field", field):
             self._do(logic.on_field, field)
 
     @change("language")

@@ -37,6 +37,12 @@ TOOL_WORDS = {
     "reject": ("not coronary", "非冠状动脉"),
     "accept": ("coronary after all", "确认为冠状动脉"),
     "kind_calcium": ("calcium", "钙化"),
+    # view
+    "reset_title": (
+        "back to how the case opens; measurements stay. Your view is kept in the case by itself.",
+        "恢复打开时的视图,保留测量;视图自动保存于病例中。",
+    ),
+    "key_reset": ("reset the view", "重置视图"),
     # brush
     "brush_title": ("push the contour with a circle; wheel changes its size", "用圆形推动轮廓;滚轮改变大小"),
     "key_brush": ("brush for the contour; wheel: its size", "轮廓画笔;滚轮:大小"),

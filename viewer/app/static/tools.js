@@ -39,7 +39,7 @@
     const element = over(event, PICTURES + ', #curve');
     circle(event, element);
     if (element && CLICKED.includes(state('mode')) && element.id !== 'curve') send('corner_to', element.id, ...at(event, element));
-    if (!event.buttons) probe(event, element);
+    if (!event.buttons) probe(event, state('drawing') ? null : element);
   };
   const up = (event) => {
     if (!drag) return;
