@@ -45,7 +45,21 @@ def test_stage_folders_do_not_meet():
 
 def test_the_bottom_imports_nothing_above_it():
     above = "|".join(rf"ccta\.{name}" for name in (*STAGES, "pipeline", "runner", "cli"))
-    for name in ("model", "units", "errors", "findings", "settings", "coordinates", "curves", "polydata", "edits", "tree_file", "case"):
+    for name in (
+        "model",
+        "units",
+        "errors",
+        "findings",
+        "settings",
+        "coordinates",
+        "curves",
+        "polydata",
+        "edits",
+        "tree_file",
+        "reader_report",
+        "storage",
+        "case",
+    ):
         assert not imports(ROOT / f"ccta/{name}.py", above), name
 
 
