@@ -6,9 +6,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from ccta.case import Case, atomic_path
+from ccta.case import Case
 from ccta.editing import now
 from ccta.errors import StorageFailed
+from ccta.storage import atomic_path
 
 
 def view_of(case: Case, reader: str) -> dict | None:

@@ -37,6 +37,7 @@ KEYS = (
     Key(("f",), "F", "key_drop", "mode", (("drop",),)),
     Key(("delete",), "Del", "key_forget", "forget", ((),)),
     Key(("p",), "P", "key_point", "mode", (("point",),)),
+    Key(("s",), "S", "key_picture", "take_picture", ((),)),
     Key(("r",), "R", "key_reset", "reset_view", ((),)),
     Key(("l",), "L", "key_language", "switch_language", ((),)),
     Key(("?", "shift+?", "h"), "? H", "key_help", "toggle_help", ((), (), ())),

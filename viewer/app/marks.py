@@ -17,6 +17,8 @@ IN_PLANE_MM = 0.6
 TEXT_BEFORE = 60
 """Percent of the width: texts of what lies beyond stand before it."""
 CLOSED = ("polygon", "ellipse")
+CLOSED_SIGN = " Z"
+"""Ends a path that goes back to its first place."""
 
 MARKS = """<svg viewBox="0 0 100 100" preserveAspectRatio="none">
 <path v-for="m in marks_NAME" :key="m.key" :d="m.d" :class="m.i < 0 ? 'mark drawing' : 'mark'" fill="none" vector-effect="non-scaling-stroke" /></svg>
@@ -70,7 +72,7 @@ def _fractions(one: Measure, surface: Surface) -> np.ndarray:
 
 def _mark(index: int, kind: str, fractions: np.ndarray, text: str) -> dict:
     places = (100 * fractions).round(2)
-    path = "M" + " L".join(f"{x},{y}" for x, y in places) + (" Z" if kind in CLOSED else "")
+    path = "M" + " L".join(f"{x},{y}" for x, y in places) + (CLOSED_SIGN if kind in CLOSED else "")
     first, last = places[np.argmin(places[:, 0])], places[np.argmax(places[:, 0])]
     x, y = (float(np.clip(value, 2, 92)) for value in (last if last[0] <= TEXT_BEFORE or first[0] < 100 - TEXT_BEFORE else first))
     return {"i": index, "key": f"{index}", "d": path, "text": text.replace(" · ", "\n"), "x": x, "y": y}

@@ -9,7 +9,7 @@ from trame.ui.vuetify3 import VAppLayout
 from trame.widgets import client, html
 from trame.widgets import vtk as vtk_widgets
 
-from viewer.app import tool_panels
+from viewer.app import report_panel, tool_panels
 from viewer.app.drawings import CHART, CONTOURS, CORRECTIONS, CPR_MARKS, CROSSHAIR, FACTS, LEGEND, LUMEN, NOTES, SHEET, TILES, WALL
 from viewer.app.planes import AXES, EDGES
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
@@ -155,6 +155,7 @@ def _lesion_table(room) -> None:
         tool_panels.tabs()
         tool_panels.measure_list(room)
         tool_panels.calcium_list(room)
+        report_panel.conclusion_part(room)
         with html.Div(v_show="tab === 'findings'"):
             _findings(room)
 

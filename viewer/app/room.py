@@ -9,9 +9,9 @@ from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import IdleWatch
 from viewer.app.keys import meaning
 from viewer.app.pictures import cross_half_mm
+from viewer.app.report_room import ReportRoom
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.study import Study
-from viewer.app.view_room import ViewRoom
 from viewer.app.words import LANGUAGES
 
 POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "point", "handle", "key")
@@ -20,7 +20,7 @@ HU_PER_PIXEL = 4.0
 DEGREES_PER_PIXEL = 0.75
 
 
-class ReadingRoom(ViewRoom):
+class ReadingRoom(ReportRoom):
     """The page with its handlers. desk: where corrections go, None where nothing may be corrected."""
 
     def __init__(self, study: Study, title: str, server=None, secret: str = "", desk: EditingDesk | None = None, watch: IdleWatch | None = None):

@@ -6,7 +6,7 @@ from trame.widgets import html
 
 SHOWN = {"length": "↔", "angle": "∠", "polygon": "⬠", "ellipse": "◯", "drop": ""}
 """Tool -> its sign on the button; its word follows."""
-TABS = ("findings", "calcium", "measures")
+TABS = ("findings", "calcium", "measures", "conclusion")
 
 
 def tool_bar(room) -> None:
@@ -24,7 +24,8 @@ def tabs() -> None:
     """Which list stands below."""
     with html.Div(classes="tabs"):
         for tab in TABS:
-            html.Button(f"{{{{ tr.tab_{tab} }}}}", id=f"tab-{tab}", classes=(f"tab === '{tab}' ? 'on' : ''",), click=f"tab = '{tab}'")
+            shown = {"v_if": "conclusion"} if tab == "conclusion" else {}
+            html.Button(f"{{{{ tr.tab_{tab} }}}}", id=f"tab-{tab}", classes=(f"tab === '{tab}' ? 'on' : ''",), click=f"tab = '{tab}'", **shown)
 
 
 def measure_list(room) -> None:

@@ -12,6 +12,13 @@ TOOL_STYLE = """
   border-radius: 4px; padding: 1px 6px; pointer-events: none; white-space: nowrap; }
 .probe { position: fixed; left: 0; top: 0; z-index: 8; pointer-events: none; background: #15191de6; color: #dfe5ea; border-radius: 4px; padding: 1px 6px;
   font-size: 11.5px; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.conclusion label { display: grid; grid-template-columns: 84px 1fr; gap: 6px; margin-bottom: 4px; align-items: start; }
+.conclusion label span, .conclusion .head { color: #8fa1b3; font-size: 11.5px; } .conclusion .head { display: block; margin: 5px 0 3px; }
+.conclusion input, .conclusion textarea { font: inherit; font-size: 12px; color: #dfe5ea; background: #22282e; border: 1px solid #3a434c; border-radius: 4px;
+  padding: 2px 5px; width: 100%; box-sizing: border-box; resize: vertical; user-select: text; }
+.conclusion .line { display: flex; gap: 6px; margin: 4px 0; align-items: center; } .conclusion .line button { padding: 2px 8px; white-space: nowrap; }
+.conclusion .state { color: #ffe27a; margin-bottom: 6px; } .conclusion .state.signed { color: #8fd0a5; } .conclusion .ask { color: #ffe27a; }
+.conclusion .addendum { cursor: default; }
 .brush-ring { display: none; position: absolute; transform: translate(-50%, -50%); border: 1.5px solid #ffe27a; border-radius: 50%; box-sizing: border-box; }
 .tabs { display: flex; gap: 2px; padding: 4px 6px 0; position: sticky; left: 0; }
 .tabs button { font: inherit; font-size: 12px; color: #9fb3c8; background: none; border: 0; border-bottom: 2px solid transparent; padding: 2px 8px 3px;

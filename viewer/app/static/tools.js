@@ -77,6 +77,19 @@
     probed = Boolean(element || tree);
   };
   const plain = ({ position, focalPoint, viewUp, viewAngle }) => ({ position: [...position], focalPoint: [...focalPoint], viewUp: [...viewUp], viewAngle });
+  const drawn = async () => {
+    const view = window.trame.refs.tree_view;
+    if (!view || !view.captureImage) return;
+    const reader = new FileReader();
+    reader.onload = () => inOrder('tree_picture', reader.result);
+    reader.readAsDataURL(await view.captureImage());
+  };
+  let wanted = null;
+  const watched = () => {
+    if (!window.trame || !window.trame.state) { setTimeout(watched, 200); return; }
+    window.trame.state.watch(['wanted_picture'], (count) => { if (wanted !== null && count > wanted) drawn(); wanted = count; });
+  };
+  watched();
   document.addEventListener('pointerdown', down, true);
   document.addEventListener('pointermove', move, true);
   document.addEventListener('pointerup', up, true);
