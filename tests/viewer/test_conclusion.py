@@ -49,16 +49,17 @@ def test_the_curve_is_drawn_and_an_empty_pane_is_refused(room):
             snapshot(room.state, pane)
 
 
-def test_only_a_picture_comes_from_the_browser():
+def test_only_a_picture_comes_from_the_browser(room):
     stream = io.BytesIO()
     Image.new("RGBA", (30, 20), (255, 0, 0, 255)).save(stream, "PNG")
     address = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
-    assert pixels(from_browser(address)).shape == (20, 30, 3)
+    seen = pixels(from_browser(address, room.state))
+    assert (seen[-5, 5] == [255, 0, 0]).all() and seen.shape[1] > 700 and len(np.unique(seen[:, int(0.96 * seen.shape[1])], axis=0)) > 20
     jpeg = io.BytesIO()
     Image.new("RGB", (30, 20)).save(jpeg, "JPEG")
     for bad in ("", "data:image/png;base64,AAAA", "x,%%%", "data:," + base64.b64encode(jpeg.getvalue()).decode()):
         with pytest.raises(BadInput, match="no picture"):
-            from_browser(bad)
+            from_browser(bad, room.state)
 
 
 def test_words_are_written_once_by_a_name_and_shown_as_a_draft(tmp_path):

@@ -150,9 +150,10 @@ def _cross_pane(room) -> None:
 
 def _lesion_table(room) -> None:
     with html.Div(classes="rows"):
-        tool_panels.tool_bar(room)
-        _job(room)
-        tool_panels.tabs()
+        with html.Div(classes="rows-head"):
+            tool_panels.tool_bar(room)
+            _job(room)
+            tool_panels.tabs()
         tool_panels.measure_list(room)
         tool_panels.calcium_list(room)
         report_panel.conclusion_part(room)

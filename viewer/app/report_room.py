@@ -89,7 +89,7 @@ class ReportRoom(ViewRoom):
     async def tree_picture(self, address: str) -> None:
         """The tree as the browser drew it."""
         try:
-            png = from_browser(str(address))
+            png = from_browser(str(address), self.state)
         except Exception as trouble:
             self.refused(trouble)
             return

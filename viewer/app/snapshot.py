@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ccta.errors import BadInput
 from viewer.app.marks import CLOSED_SIGN
-from viewer.app.planes import AXES
+from viewer.app.planes import AXES, EDGES
+from viewer.scenes.tree_scene import RANGES, colours_of
 
 PANES = (*AXES, "cross", "cpr", "curve", "tree")
 """What can be put into the report; the tree is drawn by the browser and comes from there."""
@@ -29,7 +30,7 @@ CURVE_MARGIN = (60, 30, 60, 40)
 def snapshot(state: Mapping, pane: str) -> bytes:
     """PNG of a pane. state: the page's state. BadInput where the pane shows nothing."""
     if pane == "curve":
-        return _png(_curve(state["chart"]))
+        return _png(_curve(state))
     address = state[f"{pane}_image"] if pane in PANES and pane != "tree" else ""
     if not address:
         raise BadInput("this pane shows nothing that could be put into the report")
@@ -40,6 +41,8 @@ def snapshot(state: Mapping, pane: str) -> bytes:
     pen = Pen(image)
     if pane in AXES:
         pen.crosshair(state[f"{pane}_x"], state[f"{pane}_y"])
+        for (x, y), letter in zip(((1, 48), (96, 48), (49, 0.5), (49, 95)), EDGES[pane], strict=True):
+            pen.text(x, y, letter, "#c9a94e")
     if pane == "cross":
         for k, points in enumerate(state["contours"]):
             pen.path("M" + points + CLOSED_SIGN, WALL if k else LUMEN, dashed=bool(k))
@@ -67,14 +70,22 @@ def _places(pen: Pen, state: Mapping) -> None:
         pen.text(x, 88, letter, MEASURED)
 
 
-def from_browser(address: str) -> bytes:
-    """PNG that the browser drew (the 3-D tree), decoded and written again so that nothing but a picture goes into the case. BadInput where it is none."""
+def from_browser(address: str, state: Mapping) -> bytes:
+    """PNG of the 3-D tree that the browser drew, with its colour scale; written anew, so that nothing but a picture goes into the case. BadInput otherwise."""
     try:
         if len(address) > MOST_BYTES:
             raise ValueError("too large")
         image = Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1], validate=True)), formats=("PNG",)).convert("RGB")
     except (ValueError, IndexError, OSError) as error:
         raise BadInput(f"the browser sent no picture ({error})") from error
+    image = image.resize((SQUARE, max(1, round(SQUARE * image.height / image.width))), Image.Resampling.BICUBIC)
+    pen, kind = Pen(image), state["colour_by"]
+    low, high = RANGES[kind]
+    for k, rgb in enumerate(colours_of(kind, np.linspace(high, low, 80))):
+        pen.fill(95, 6 + 0.6 * k, 97, 6.6 + 0.6 * k, tuple(map(int, rgb)))
+    for down, text in state["scale"]["marks"]:
+        pen.text(94.5, 4.5 + 0.48 * down, text, "#dfe5ea", before=True)
+    pen.text(98, 1.5, {"FFR": "FFR", "diameter": "Ø", "stenosis": "%"}[kind], "#dfe5ea", before=True)
     return _png(image)
 
 
@@ -117,13 +128,14 @@ class Pen:
         for a, b in (((x, 0), (x, y - 2.5)), ((x, y + 2.5), (x, 100)), ((0, y), (x - 2.5, y)), ((x + 2.5, y), (100, y))):
             self.path(f"M{a[0]},{a[1]} L{b[0]},{b[1]}", HERE, width=1)
 
-    def fill(self, x0: float, y0: float, x1: float, y1: float, colour: str) -> None:
+    def fill(self, x0: float, y0: float, x1: float, y1: float, colour: str | tuple[int, int, int]) -> None:
         """A filled box."""
         self._draw.rectangle([tuple(self._at(np.array([x0, y0]))), tuple(self._at(np.array([x1, y1])))], fill=colour)
 
 
-def _curve(chart: Mapping) -> Image.Image:
-    """The pullback curve with its axes."""
+def _curve(state: Mapping) -> Image.Image:
+    """The pullback curve with its axes, and the places of an FFR drop."""
+    chart = state["chart"]
     if not chart["length_mm"]:
         raise BadInput("this pane shows nothing that could be put into the report")
     width = WIDTH["curve"]
@@ -146,6 +158,12 @@ def _curve(chart: Mapping) -> Image.Image:
         pen.text(100, y - 3, text, LUMEN)
     for x, text in chart["along_ticks"]:
         pen.text(x - 1, 100, text, "#8fa1b3")
+    pen.text(-0.5, -8, "FFR" if chart["ffr"] else "", "#ffffff", before=True)
+    pen.text(100, -8, "Ø mm", LUMEN)
+    pen.text(101, 100, "mm", "#8fa1b3")
+    _places(pen, state)
+    if state["drop"]["text"]:
+        pen.text(99, 2, state["drop"]["text"], MEASURED, before=True)
     return image
 
 

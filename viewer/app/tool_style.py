@@ -20,12 +20,12 @@ TOOL_STYLE = """
 .conclusion .state { color: #ffe27a; margin-bottom: 6px; } .conclusion .state.signed { color: #8fd0a5; } .conclusion .ask { color: #ffe27a; }
 .conclusion .addendum { cursor: default; }
 .brush-ring { display: none; position: absolute; transform: translate(-50%, -50%); border: 1.5px solid #ffe27a; border-radius: 50%; box-sizing: border-box; }
-.tabs { display: flex; gap: 2px; padding: 4px 6px 0; position: sticky; left: 0; }
+.rows-head { position: sticky; top: 0; z-index: 3; background: #15191d; } .tabs { display: flex; gap: 2px; padding: 4px 6px 0; }
 .tabs button { font: inherit; font-size: 12px; color: #9fb3c8; background: none; border: 0; border-bottom: 2px solid transparent; padding: 2px 8px 3px;
   cursor: pointer; white-space: nowrap; } .tabs button.on { color: #fff; border-color: #6fc0f0; }
 .list { padding: 6px 8px; font-size: 12px; } .list p { margin: 0 0 4px; display: flex; gap: 8px; align-items: baseline; cursor: pointer; }
 .list p i { color: #8fa1b3; font-style: normal; } .list p b { font-weight: 600; font-variant-numeric: tabular-nums; }
-.list p button, .list > button { font: inherit; font-size: 11px; color: #dfe5ea; background: #22282e; border: 1px solid #3a434c; border-radius: 4px;
+.list button { font: inherit; font-size: 11px; color: #dfe5ea; background: #22282e; border: 1px solid #3a434c; border-radius: 4px;
   padding: 0 6px; cursor: pointer; }
 .list select { font: inherit; font-size: 11.5px; appearance: auto; background: #22282e; color: #dfe5ea; border: 1px solid #3a434c; border-radius: 4px; }
 .list td { vertical-align: top; } .list tr.muted td { color: #8fa1b3; }
