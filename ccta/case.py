@@ -48,6 +48,7 @@ LAYOUT = {
     "contours": ("contours.vtp", "ccta measure"),
     "edits": ("edits.json", "ccta view"),
     "plaque": ("plaque.nii.gz", "ccta measure"),
+    "views": ("views", "ccta view"),
     "surface": ("surface.vtp", "ccta measure"),
     "mesh": ("mesh.msh", "ccta flow"),
     "flow": ("flow.vtu", "ccta flow"),

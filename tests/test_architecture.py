@@ -13,7 +13,8 @@ STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report", "met
 CFD_MAY_SEE = ("model", "units", "errors", "findings", "settings", "curves", "polydata", "edits", "tree_file", "case")
 HOMES = {
     "torch|monai": ("ccta/networks",),
-    "pydicom|itk|SimpleITK|dicomanonymizer": ("ccta/reading", "ccta/phantom", "ccta/report/dicom_"),
+    "pydicom|itk|SimpleITK|dicomanonymizer": ("ccta/reading", "ccta/phantom", "ccta/report/dicom_", "viewer/server"),
+    "pynetdicom|dicomweb_client|dbos|sqlalchemy|alembic": ("viewer/server",),
     "vtk|vtkmodules|pyvista": ("ccta/polydata.py", "ccta/anatomy/lumen_surface.py", "cfd/", "viewer/"),
     "gmsh|mmgpy": ("cfd/mesh",),
     "dolfinx|dolfinx_solver|ufl|basix|petsc4py": ("cfd/navier_stokes", "cfd/flow_space.py", "cfd/exact.py"),
@@ -56,7 +57,9 @@ def test_the_bottom_imports_nothing_above_it():
         "polydata",
         "edits",
         "tree_file",
-        "reader_report", "source_series", "storage",
+        "reader_report",
+        "source_series",
+        "storage",
         "case",
     ):
         assert not imports(ROOT / f"ccta/{name}.py", above), name
