@@ -20,6 +20,7 @@ HOMES = {
     "dolfinx|dolfinx_solver|ufl|basix|petsc4py": ("cfd/navier_stokes", "cfd/flow_space.py", "cfd/exact.py"),
     "trame": ("viewer/app",),
     "highdicom": ("ccta/report/dicom_",),
+    "fhir|hl7apy": ("ccta/report/exchange.py",),
 }
 
 

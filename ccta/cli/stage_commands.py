@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import typer
 
@@ -20,9 +21,9 @@ def register(app: typer.Typer) -> None:
         (("segment",), "Heart, aorta and coronary arteries again, from the image of the case."),
         (("centerlines", "tree"), "Centerlines and segment names again, from the labels of the case. Hand edits are kept."),
         (("contours", "measure"), "Contours, stenoses, plaque and fat again, from the tree of the case. Hand edits are kept."),
-        (("verdict", "report"), "CAD-RADS, scores and the report again, from the findings of the case."),
     ):
         app.command(names[-1], help=sentence, epilog=f"Example: ccta {names[-1]} case/")(_command(names))
+    app.command(epilog="Examples: ccta report case/ | ccta report case/ --language zh")(report)
 
 
 def _command(names: tuple[str, ...]):
@@ -33,6 +34,19 @@ def _command(names: tuple[str, ...]):
         tell_stale(target, settings)
 
     return command
+
+
+def report(
+    case: CaseDirectory,
+    language: Annotated[str, typer.Option(help="en or zh; as case.toml says unless given.")] = "",
+    as_json: Json = False,
+) -> None:
+    """CAD-RADS, scores and the report again, from the findings of the case."""
+    target, settings = Case.open(case), load_settings(case / "case.toml")
+    if language:
+        settings = replace(settings, report=replace(settings.report, language=language))
+    run_and_tell(target, select(pipeline(), ("verdict", "report")), settings, False, as_json)
+    tell_stale(target, settings)
 
 
 def tell_stale(case: Case, settings: Settings) -> None:

@@ -24,7 +24,6 @@ def encapsulated_pdf(origin: Origin, number: int, title: str, pdf: bytes, conten
     """The PDF as a document of the study (PS3.3 A.45.1). content: what its UID follows from, since a PDF made twice differs in its time alone."""
     given = origin.labelled(f"pdf {number}", 10 + number, title, content)
     made = origin.patient_and_study()
-    del made.FrameOfReferenceUID, made.PositionReferenceIndicator
     made.file_meta = FileMetaDataset()
     made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = EncapsulatedPDFStorage
     made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = given["sop_instance_uid"]
@@ -70,6 +69,7 @@ def captures(origin: Origin, pictures: Sequence[tuple[str, bytes]]) -> list[SCIm
             transfer_syntax_uid=ExplicitVRLittleEndian,
             **given,
         )
+        image.BodyPartExamined = "HEART"
         image.PatientOrientation = ""  # a drawing has no one orientation
         image.ImageComments, image.DerivationDescription = caption[:10240], RESEARCH
         made.append(finished(image, origin))

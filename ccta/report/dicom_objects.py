@@ -66,21 +66,13 @@ def _instance(path: Path) -> str:
 
 def _objects(case: Case) -> Iterator[tuple[str, Dataset]]:
     """(file name, object) of everything that the case has."""
-    findings, signed = case.findings(), _signed(case)
-    at = datetime.fromisoformat(signed.at if signed else case.record()["stages"].get("report", {}).get("finished", "2000-01-01T00:00:00+00:00")).astimezone()
+    findings, signed = case.findings(), signing.signed_as(case)
+    at = signing.report_time(case)
     main = Origin(case.read_source("source" if case.path("source").exists() else "calcium_source"), at)
     yield from _segmentations(case, findings, at)
     sections = case.read_sections() if case.path("contours").exists() else []
     yield "sr_measurements", report_sr(main, findings, outlines(findings, sections), signed)
     yield from _documents(case, main, signed)
-
-
-def _signed(case: Case) -> SignedVersion | None:
-    """The signed version that the case's report is, None for a draft."""
-    version = case.reader().last_report
-    pdf = case.path("report_pdf")
-    same = version is not None and pdf.exists() and case.digest("report_pdf") == version.sha256.get(signing.PDF)
-    return version if same else None
 
 
 def _segmentations(case: Case, findings: Findings, at: datetime) -> Iterator[tuple[str, Dataset]]:

@@ -24,8 +24,7 @@ FIRST_SERIES = 9000
 """Series numbers of ours begin here, away from the scanner's."""
 COPIED = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "PatientAge", "PatientSize", "PatientWeight", "IssuerOfPatientID", "StudyInstanceUID",
-    "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDescription", "FrameOfReferenceUID",
-    "PositionReferenceIndicator",
+    "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyDescription",
 )  # fmt: skip
 NEVER_ABSENT = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName")
 SEXES = ("M", "F", "O")
@@ -33,7 +32,7 @@ SEXES = ("M", "F", "O")
 
 @dataclass(frozen=True)
 class Origin:
-    """A source series and the moment that the objects carry. language: of text in them."""
+    """A source series and the moment that the objects carry."""
 
     source: SourceSeries
     at: datetime
@@ -82,7 +81,7 @@ class Origin:
         return volume.array.shape == shape and bool(np.abs((volume.affine - self.affine) @ corners).max() < 1e-3)
 
     def patient_and_study(self) -> Dataset:
-        """Patient, study and frame of reference as they are in the source; what an object must have is there, empty if need be."""
+        """Patient and study as they are in the source; what an object must have is there, empty if need be."""
         dataset = Dataset()
         dataset.SpecificCharacterSet = "ISO_IR 192"
         for keyword in COPIED:

@@ -110,6 +110,20 @@ def verify(case: Case) -> list[str]:
     return faults
 
 
+def signed_as(case: Case) -> SignedVersion | None:
+    """The signed version that the case's report is, None for a draft."""
+    version, pdf = case.reader().last_report, case.path("report_pdf")
+    same = version is not None and pdf.exists() and case.digest("report_pdf") == version.sha256.get(PDF)
+    return version if same else None
+
+
+def report_time(case: Case) -> datetime:
+    """When the case's report was signed, else when it was made."""
+    signed = signed_as(case)
+    made = case.record()["stages"].get("report", {}).get("finished", "2000-01-01T00:00:00+00:00")
+    return datetime.fromisoformat(signed.at if signed else made).astimezone()
+
+
 def version_folder(case: Case, number: int) -> Path:
     """Where the files of a signed version are."""
     return case.path("signed") / str(number)
