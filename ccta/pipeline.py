@@ -7,6 +7,8 @@ Stages import their algorithms when they run, so that a command loads only what 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ccta.case import READER_DRAFT, Case
 from ccta.edits import Edit, applied
 from ccta.errors import Refusal
@@ -43,6 +45,22 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
         return {"artery_probability": found.probability.reason}
     case.write_volume("artery_probability", found.probability)
     return {}
+
+
+def adopt_segmentation(source: Path, case: Case, settings: Settings, progress: Progress) -> None:
+    """Labels of a DICOM segmentation instead of found ones; what it does not hold stays as it is."""
+    from ccta.anatomy.heart import measure_heart
+    from ccta.reading.label_names import case_labels
+
+    progress(f"segments of {source}")
+    volume = case.read_volume("image")
+    found = case_labels(source, volume)
+    for item, labels in found.items():
+        case.write_volume(item, labels)
+    if "heart" in found:
+        acquisition = case.findings().acquisition
+        phase = acquisition.phase_percent if acquisition else Unavailable("the phase is not known")
+        case.update_findings(heart=measure_heart(found["heart"], volume, phase))
 
 
 def centerlines(case: Case, settings: Settings, progress: Progress) -> None:
