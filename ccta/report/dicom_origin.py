@@ -128,7 +128,7 @@ def algorithm() -> AlgorithmIdentificationSequence:
 
 
 def finished(dataset: Dataset, origin: Origin) -> Dataset:
-    """The object with the case's time as that of its making, so that the same content gives the same bytes, and with its study's description."""
+    """The object with the case's time as that of its making, and with its study's description."""
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = origin.at.strftime("%Y%m%d"), origin.at.strftime("%H%M%S")
     for keyword in ("StudyDescription", "PatientAge", "IssuerOfPatientID"):
         if origin.source[keyword] and keyword not in dataset:

@@ -98,9 +98,9 @@ def test_the_pdf_is_the_report_and_key_objects_point_to_pictures_and_slices(case
 
 def test_the_same_content_is_the_same_instance_and_a_signature_a_new_one(case, files, tmp_path):
     copy = Case.open(shutil.copytree(case.root, tmp_path / "case"))
-    before = {name: path.read_bytes() for name, path in files.items()}
+    before = {name: dcmread(path).SOPInstanceUID for name, path in files.items()}
     shutil.rmtree(copy.path("dicom"))
-    assert {path.stem: path.read_bytes() for path in write_objects(copy)} == before
+    assert {path.stem: dcmread(path).SOPInstanceUID for path in write_objects(copy)} == before
     report(copy)
     signing.sign(copy, "王医生")
     signing.add_addendum(copy, "王医生", "More.")
