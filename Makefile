@@ -22,6 +22,7 @@ bench: setup
 	@$(BIN)/python -m tests.benchmarks.reading
 	@$(BIN)/python -m tests.benchmarks.hostile_input
 	@$(BIN)/python -m tests.benchmarks.end_to_end
+	@$(BIN)/python -m tests.benchmarks.centerlines_vmtk
 	@$(BIN)/ccta evaluate calcium
 	@$(BIN)/ccta evaluate segmentation
 	@$(BIN)/ccta evaluate segmentation --far

@@ -3,9 +3,9 @@
 Integration in polar coordinates on the cross-section planes. At position P = c + r (cos t u + sin t v) of plane i the volume element is
 r dr dt ds with ds = dP/di . n, the distance between planes at that place: shorter inside a bend, longer outside, so that a torus is exact.
 
-What counts: planes whose wall holds calcium or exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel, those beside them down to
-0.5 mm2, and the rest of a stenosis that has such planes. On such a plane everything between lumen and outer wall is plaque, as in intravascular
-ultrasound (plaque and media, Mintz 2001, J Am Coll Cardiol 37:1478); elsewhere nothing is.
+What counts: planes whose wall holds calcium or exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel, those beside them down to the
+healthy vessel's own wall, and the rest of a stenosis that has such planes (plaque_extent). On such a plane everything between lumen and outer wall is
+plaque, as in intravascular ultrasound (plaque and media, Mintz 2001, J Am Coll Cardiol 37:1478); elsewhere nothing is.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from ccta.coordinates import sample
 from ccta.disease.high_risk import high_risk_features
 from ccta.disease.plaque_classes import plaque_stage, plaque_type, thresholds
+from ccta.disease.plaque_extent import carries_plaque, outer_diameter_mm
 from ccta.errors import Refusal
 from ccta.findings import Plaque, PlaqueVolumes, Stenosis
 from ccta.model import SEGMENTS, VESSELS, CoronaryTree, CrossSections, Volume
@@ -104,7 +105,7 @@ def branch_plaque(
     position = polar_positions(own, radius)
     element = full[..., None] / RADIAL_SAMPLES * radius * (2 * np.pi / radius.shape[1]) * plane_spacing_mm(own, radius)
     narrowed = np.any([(own.distance_mm >= x.entry_mm) & (own.distance_mm <= x.exit_mm) for x in stenoses] or [np.zeros(len(own), bool)], axis=0)
-    carries = _carries_plaque(own, thickness, calcium.mean(axis=1) >= CALCIUM_SHARE, narrowed, settings)
+    carries = carries_plaque(own, thickness, calcium.mean(axis=1) >= CALCIUM_SHARE, narrowed, settings)
     element = np.where(carries[:, None, None], element, 0.0)
     found = element > 0
     others = [s for s in sections if s.branch != own.branch]
@@ -114,7 +115,7 @@ def branch_plaque(
     inner = np.clip(radius, own.lumen_radius_mm[..., None] + border, own.wall_radius_mm[..., None] - border)
     hu[found] = sample(volume, polar_positions(own, inner)[found])
     outside_parent = ~inside_others(own.center_mm, own.branch, others)
-    counted = own.reliable & (_outer_diameter_mm(own) >= settings.plaque_min_vessel_mm) & outside_parent
+    counted = own.reliable & (outer_diameter_mm(own) >= settings.plaque_min_vessel_mm) & outside_parent
     vessel_mm3 = np.where(counted, own.wall_area_mm2 * plane_spacing_mm(own, np.zeros((len(own), 1, 1)))[:, 0, 0], 0.0)
     segment, vessel = _names(tree, own)
     return BranchPlaque(own, _denoised(hu, element, own), element, position, thickness, vessel_mm3, segment, vessel)
@@ -175,32 +176,6 @@ def inside_others(points_mm: np.ndarray, branch: int, others: list[CrossSections
         step = np.median(np.diff(other.distance_mm))
         inside[near] = (np.hypot(x, y) < contour[index, angle]) & (np.abs(z) <= step)
     return inside
-
-
-def _carries_plaque(own: CrossSections, thickness: np.ndarray, calcified: np.ndarray, narrowed: np.ndarray, settings: MeasureSettings) -> np.ndarray:
-    """(M,) planes of a stretch that has calcium or enough wall area beyond a normal wall, for long enough, in a large enough vessel.
-
-    The stretch goes on to both sides while some is left beyond the normal wall or the lumen is narrowed. A lumen that calcium hides need not be trusted.
-    """
-    excess = np.maximum(thickness - settings.plaque_normal_wall_mm, 0.0)
-    middle = (own.wall_radius_mm + own.lumen_radius_mm) / 2
-    area = (2 * np.pi / excess.shape[1]) * np.sum(middle * excess, axis=1)
-    wide = _outer_diameter_mm(own) >= settings.plaque_min_vessel_mm
-    count = max(1, int(np.ceil(settings.plaque_min_length_mm / np.median(np.diff(own.distance_mm)))))
-    seen = calcified | (own.reliable & ((area >= settings.plaque_edge_area_mm2) | narrowed))
-    possible = _long_runs(seen & wide, count)
-    sure = possible & _long_runs(calcified | (area >= settings.plaque_min_area_mm2), count)
-    runs, _ = ndimage.label(possible)
-    return possible & np.isin(runs, runs[sure])
-
-
-def _long_runs(planes: np.ndarray, count: int) -> np.ndarray:
-    """(M,) without runs of fewer than `count` planes, the ends of the branch counted as if they went on."""
-    return ndimage.binary_opening(np.pad(planes, count, mode="edge"), np.ones(count, bool))[count:-count]
-
-
-def _outer_diameter_mm(sections: CrossSections) -> np.ndarray:
-    return 2 * np.sqrt(sections.wall_area_mm2 / np.pi)
 
 
 def _denoised(hu: np.ndarray, element: np.ndarray, own: CrossSections) -> np.ndarray:
