@@ -107,7 +107,7 @@ def indices_figure(indices: dict):
     from matplotlib.figure import Figure
 
     names = list(next(iter(shown.values())))
-    figure = Figure(figsize=(8, 0.9 + 0.34 * len(names) * len(shown)), layout="constrained")
+    figure = Figure(figsize=(8, 0.9 + 0.22 * len(names) * len(shown)), layout="constrained")
     axis = figure.subplots()
     height = 0.8 / len(shown)
     for row, (color, (output, found)) in enumerate(zip(COLORS, shown.items(), strict=False)):

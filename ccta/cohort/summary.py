@@ -23,7 +23,8 @@ LOW_IS_ILL = ("ffr", "mld_mm", "mla_mm2")
 CADRADS = ("N", "0", "1", "2", "3", "4", "4A", "4B", "5")
 CUTS = {"ffr": 0.80, "diameter": 50.0, "stenosis": 50.0}
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:66rem;margin:2rem auto;padding:0 1rem;color:#1c2733}h1{font-size:1.5rem}h2{font-size:1.15rem;
-margin-top:2rem}table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #e3e8ed;text-align:left}img{max-width:100%}p.sub{color:#5b6b7b}"""
+margin-top:2rem}table{border-collapse:collapse}td,th{padding:.3rem .8rem;border-bottom:1px solid #e3e8ed;text-align:left}
+img{max-width:100%}p.sub{color:#5b6b7b}"""
 
 
 @dataclass(frozen=True)
@@ -198,4 +199,5 @@ def _html(content: dict, pictures: Sequence[str]) -> str:
     )
     head = "<tr><th>column</th><th>n</th><th>median</th><th>quartiles</th><th>5-95 %</th></tr>"
     blocks.append(f"<h2>Distributions</h2><table>{head}{rows}</table>" + "".join(image(name) for name in pictures if name.startswith("distribution_")))
-    return f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cohort summary</title><style>{STYLE}</style></head><body>{"".join(blocks)}</body></html>'
+    head = f'<meta charset="utf-8"><title>Cohort summary</title><style>{STYLE}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(blocks)}</body></html>'
