@@ -3,7 +3,7 @@
 #
 # **What one learns:** how findings of many patients become tables that can be published, and how a small error of the contours carries into FFR and into the
 # area under a ROC curve. A real cohort begins with `ccta batch cohort.csv out/ --workers 8`; here, so that it takes seconds, the lumen of made-up patients
-# is disturbed by 0.1 mm, and FFR on it is compared with FFR on the true lumen as if that were the pressure wire.
+# is disturbed by 0.07 mm, and FFR on it is compared with FFR on the true lumen as if that were the pressure wire.
 
 # %%
 import matplotlib
@@ -21,13 +21,13 @@ from ccta.cohort.storage import Place
 from ccta.cohort.summary import Pair, compare, read_frames, sentences, summarise
 from ccta.cohort.table import Study
 from ccta.cohort.tables import write_tables
-from ccta.findings import Findings, Patient
+from ccta.findings import Findings, Patient, Stenosis
 from ccta.model import Branch, CoronaryTree
 from ccta.settings import FlowSettings
 from cfd.pipeline import Anatomy, reduced_flow
 
 # %% [markdown]
-# Forty patients: an LAD with one diagonal, a stenosis of 20-80 %, myocardium of 25-45 g behind it.
+# Forty patients: an LAD with one diagonal, a stenosis of 30-80 %, myocardium of 30-50 g behind it.
 
 # %%
 rng = np.random.default_rng(9)
@@ -45,17 +45,37 @@ def patient(degree, center_mm, error_mm):
     return CoronaryTree((lad, side), "right")
 
 
+def lesion(degree, center_mm):
+    """The stenosis as a finding: FFR is read 10-20 mm behind it."""
+    healthy = float(np.interp(center_mm, [0, 110], [3.8, 1.8]))
+    return Stenosis(
+        segment=7,
+        vessel="LAD",
+        branch=0,
+        diameter_pct=100 * degree,
+        area_pct=100 * (1 - (1 - degree) ** 2),
+        mld_mm=healthy * (1 - degree),
+        mla_mm2=np.pi / 4 * (healthy * (1 - degree)) ** 2,
+        reference_diameter_mm=healthy,
+        position_mm=center_mm,
+        entry_mm=center_mm - 6,
+        exit_mm=center_mm + 6,
+        length_mm=12.0,
+        center_mm=(center_mm, 0.0, 0.0),
+    )
+
+
 root, studies, wire = Place(tempfile.mkdtemp(prefix="ccta-cohort-") + "/out"), [], []
 cases = []
 for number in range(40):
-    degree, center, mass = rng.uniform(0.2, 0.8), rng.uniform(35, 60), rng.uniform(25, 45)
+    degree, center, mass = rng.uniform(0.3, 0.8), rng.uniform(35, 60), rng.uniform(30, 50)
     settings = FlowSettings(lv_mass_g=mass, interval_samples=0)
-    true = reduced_flow(Anatomy(patient(degree, center, 0.0)), settings)[1].vessels["LAD"].ffr
-    seen = reduced_flow(Anatomy(patient(degree, center, 0.1)), settings)[1]
+    true = reduced_flow(Anatomy(patient(degree, center, 0.0), stenoses=(lesion(degree, center),)), settings)[1].vessels["LAD"].ffr
+    seen = reduced_flow(Anatomy(patient(degree, center, 0.07), stenoses=(lesion(degree, center),)), settings)[1]
     if not (isinstance(true, float) and isinstance(seen.vessels["LAD"].ffr, float)):
         continue
     studies.append(Study(f"p{number:02d}", "made up", {"flow": {"lv_mass_g": mass}}))
-    cases.append(Findings(patient=Patient(sex="M", age_years=60.0), ffr=seen))
+    cases.append(Findings(patient=Patient(sex="M", age_years=60.0), stenoses=[lesion(degree, center)], ffr=seen))
     wire.append(true)
 start_cohort(root, studies, {}, False)
 for study, found in zip(studies, cases, strict=True):

@@ -31,7 +31,12 @@ def anatomy():
 def test_ranges_are_read_and_unknown_names_listed():
     assert parse_range("hyperaemia=0.2:0.3:11") == Range("hyperaemia_factor", 0.2, 0.3, 11)
     assert parse_range("lumen=0.9:1.1") == Range("lumen", 0.9, 1.1, 11)
-    for text, said in (("gravity=1:2:3", "hyperaemia, murray"), ("murray=3", "write name=LOW:HIGH:COUNT"), ("murray=3:2:5", "LOW < HIGH"), ("murray=2:3:1", "LOW")):
+    for text, said in (
+        ("gravity=1:2:3", "hyperaemia, murray"),
+        ("murray=3", "write name=LOW:HIGH:COUNT"),
+        ("murray=3:2:5", "LOW < HIGH"),
+        ("murray=2:3:1", "LOW"),
+    ):
         with pytest.raises(BadInput, match=said):
             parse_range(text)
 
@@ -66,7 +71,7 @@ def test_geometry_moves_ffr_the_right_way(anatomy):
 
 
 def test_impossible_boundary_conditions_and_3d_geometry_are_refused(anatomy):
-    with pytest.raises(BadSettings, match="at hyperaemia_factor = 1.5"):
+    with pytest.raises(BadSettings, match=r"at hyperaemia_factor = 1\.5"):
         sweep_reduced(anatomy, SETTINGS, ["hyperaemia_factor"], np.array([[1.5]]))
     with pytest.raises(BadInput, match="reduced model only"):
         sweep_three_d(anatomy, SETTINGS, ["lumen"], np.ones((1, 1)))

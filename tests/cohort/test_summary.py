@@ -51,7 +51,7 @@ def test_every_level_is_tidy_and_every_column_explained(cohort):
         assert list(dictionary.loc[dictionary["table"] == level, "name"]) == list(frame.columns)
         csv = pandas.read_csv(cohort / "tables" / f"{level}.csv")
         assert list(csv.columns) == list(frame.columns) and len(csv) == len(frame)
-    assert dictionary["definition"].str.len().min() > 5
+    assert dictionary["definition"].str.len().min() > 8
     field = parquet.read_schema(cohort / "tables" / "lesion.parquet").field("mld_mm")
     assert field.metadata[b"unit"] == b"mm"
 
