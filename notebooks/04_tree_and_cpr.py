@@ -42,8 +42,8 @@ figure, axes = plt.subplots(len(main), 2, figsize=(11, 1.6 * len(main)), layout=
 for row, index in zip(axes, main, strict=True):
     for axis, angle in zip(row, (0.0, np.pi / 2), strict=True):
         cpr = straightened_cpr(volume, tree.path(index).points_mm, angle)
-        image = cpr.hu if cpr.hu.shape[0] < cpr.hu.shape[1] else cpr.hu.T
-        axis.imshow(image, cmap="gray", vmin=-150, vmax=750)
+        extent = (cpr.distance_mm[0], cpr.distance_mm[-1], cpr.lateral_mm[0], cpr.lateral_mm[-1])
+        axis.imshow(cpr.image.T, extent=extent, cmap="gray", vmin=-150, vmax=750)
         axis.set_title(f"{tree.branches[index].name}, {np.degrees(angle):.0f}°", color="white", fontsize=9)
         axis.axis("off")
 assert len(main) == 3
