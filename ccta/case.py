@@ -44,6 +44,7 @@ LAYOUT = {
     "contours_found": ("contours_found.vtp", "ccta measure"),
     "contours": ("contours.vtp", "ccta measure"),
     "edits": ("edits.json", "ccta view"),
+    "views": ("views", "ccta view"),
     "surface": ("surface.vtp", "ccta measure"),
     "mesh": ("mesh.msh", "ccta flow"),
     "flow": ("flow.vtu", "ccta flow"),

@@ -145,7 +145,7 @@ def test_hu_under_the_pointer_is_the_voxels():
     state = logic.opened(STUDY)
     plane = surface_of(STUDY, state, "axial")
     index = np.array([20, 30, round((state.position_mm[2] - STUDY.volume.affine[2, 3]) / 0.5)])
-    exact = dataclasses.replace(plane, origin_mm=plane.origin_mm + [0, 0, STUDY.volume.affine[2, 3] + 0.5 * index[2] - plane.origin_mm[2]])
+    exact = dataclasses.replace(plane, origin_mm=np.array([*plane.origin_mm[:2], STUDY.volume.affine[2, 3] + 0.5 * index[2]]))
     place = (STUDY.volume.affine @ [*index, 1])[:3]
     assert hu_at(STUDY, exact, *exact.fraction(place)) == pytest.approx(STUDY.volume.array[tuple(index)], abs=0.01)
     assert hu_at(STUDY, plane, 3.0, 0.5) is None

@@ -50,7 +50,9 @@ CONTOURS = f"""{BOX}
 <polygon v-for="(points, i) in contours" :key="i" :points="points" fill="none" :stroke="i ? '{WALL}' : '{LUMEN}'"
  :stroke-dasharray="i ? '5 3' : ''" stroke-width="1.8" {FIXED} />
 </svg>{MARKS.replace("NAME", "cross")}
-<i v-for="(h, i) in handles" :key="'h' + i" :id="'handle-' + i" :data-handle="i" class="handle" :style="`left: ${{h[0]}}%; top: ${{h[1]}}%`"></i>"""
+<i v-for="(h, i) in mode === 'brush' ? [] : handles" :key="'h' + i" :id="'handle-' + i"
+ :data-handle="i" class="handle" :style="`left: ${{h[0]}}%; top: ${{h[1]}}%`"></i>
+<div id="brush-ring" class="brush-ring"></div>"""
 
 TILES = f"""<div v-for="(tile, i) in stack" :key="i" :id="'tile-' + i" :class="tile.mld ? 'tile mld' : 'tile'" :data-fraction="tile.fraction">{BOX}
 <polygon v-for="(points, k) in tile.contours" :key="k" :points="points" fill="none" :stroke="k ? '{WALL}' : '{LUMEN}'" :stroke-dasharray="k ? '3 2' : ''"

@@ -33,9 +33,12 @@ KEYS = (
     Key(("escape",), "Esc", "key_escape", "escape", ((),)),
     Key(("ctrl+z", "ctrl+shift+z", "ctrl+y"), "Ctrl Z", "key_undo", "history", (("undo",), ("redo",), ("redo",))),
     Key(tuple("mnao"), "M N A O", "key_measure", "mode", (("length",), ("angle",), ("polygon",), ("ellipse",))),
+    Key(("b",), "B", "key_brush", "brush", ((),)),
     Key(("f",), "F", "key_drop", "mode", (("drop",),)),
     Key(("delete",), "Del", "key_forget", "forget", ((),)),
     Key(("p",), "P", "key_point", "mode", (("point",),)),
+    Key(("s",), "S", "key_picture", "take_picture", ((),)),
+    Key(("r",), "R", "key_reset", "reset_view", ((),)),
     Key(("l",), "L", "key_language", "switch_language", ((),)),
     Key(("?", "shift+?", "h"), "? H", "key_help", "toggle_help", ((), (), ())),
 )

@@ -196,6 +196,7 @@ def _arrived(state: ReadingState, study: Study, on_vessel: bool) -> None:
     """Another place: what belonged to the last one is closed, and the row of the stenosis that holds it is chosen."""
     state.lesion = lesion_at(study, state) if on_vessel else -1
     state.hover_mm, state.draft, state.tools = -1.0, None, replace(state.tools, pending=None)
+    state.mode = "" if state.mode == "brush" else state.mode
 
 
 def lesion_at(study: Study, state: ReadingState) -> int:

@@ -11,6 +11,7 @@ from trame.app import TrameApp
 from ccta.errors import CctaError
 from ccta.model import Unavailable
 from viewer.app import editor, logic
+from viewer.app.calcium_table import calcium_choices, calcium_corrections, calcium_line, calcium_rows
 from viewer.app.charts import chart
 from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import IdleWatch
@@ -74,7 +75,10 @@ class Page(TrameApp):
             subtitle=study_line(study.findings, say),
             vessels=[{"index": i, "name": b.name or f"{say['vessel']} {i}"} for i, b in enumerate(study.tree)],
             notes=notes(study.findings, say),
-            corrections=corrections(study, say),
+            calcium=calcium_rows(study, say),
+            calcium_line=calcium_line(study, say),
+            calcium_choices=calcium_choices(say),
+            corrections=[*corrections(study, say), *calcium_corrections(study, say)],
             can_undo=any(edit.state == "applied" for edit in study.history),
             can_redo=any(edit.state == "undone" for edit in study.history),
         )
@@ -178,12 +182,17 @@ class Page(TrameApp):
             action(*values)
             (show or self.show)()
             self.state.problem = ""
-        except NotPossible as reason:
-            self.state.problem = reason.said(self.say)
-        except CctaError as error:
-            self.state.problem = str(error)
-        except Exception:
-            log.exception("a click could not be shown")
+        except Exception as trouble:
+            self.refused(trouble)
+
+    def refused(self, trouble: Exception) -> None:
+        """What could not be done, as one sentence in the page's language where it has one; what nobody expected goes to the log."""
+        if isinstance(trouble, NotPossible):
+            self.state.problem = trouble.said(self.say)
+        elif isinstance(trouble, CctaError):
+            self.state.problem = str(trouble)
+        else:
+            log.error("a click could not be shown", exc_info=trouble)
             self.state.problem = self.say["not_shown"]
 
 

@@ -9,7 +9,7 @@ from trame.ui.vuetify3 import VAppLayout
 from trame.widgets import client, html
 from trame.widgets import vtk as vtk_widgets
 
-from viewer.app import tool_panels
+from viewer.app import report_panel, tool_panels
 from viewer.app.drawings import CHART, CONTOURS, CORRECTIONS, CPR_MARKS, CROSSHAIR, FACTS, LEGEND, LUMEN, NOTES, SHEET, TILES, WALL
 from viewer.app.planes import AXES, EDGES
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
@@ -58,7 +58,15 @@ def _bar(room) -> None:
         _choice("colour_by", COLOURS, "tr.tree")
         html.Span("{{ problem }}", v_if="problem", classes="problem")
         html.Span("{{ place_text }}", id="place", classes="place")
-        html.Input(id="reader", v_model=("reader",), v_if="can_edit", placeholder=("tr.reader",), title=("tr.reader_hint",))
+        html.Input(
+            id="reader",
+            v_model=("reader",),
+            v_if="can_edit",
+            placeholder=("tr.reader",),
+            title=("tr.reader_hint",),
+            change=(room.recall, "[$event.target.value]"),
+        )
+        html.Button("⟲", id="reset", click=room.reset_view, title=("tr.reset_title",))
         html.A("{{ tr.report }}", id="report", href="/report.html", target="_blank")
         html.Button("中文 / EN", id="language", click=room.switch_language)
         html.Button("{{ tr.help }} ?", id="help", click=room.toggle_help)
@@ -129,6 +137,8 @@ def _cross_pane(room) -> None:
                 html.Button(
                     f"✎ {{{{ tr.{contour} }}}}", id=f"draw-{contour}", classes=(on,), title=(f"tr.correct_{contour}",), click=(room.draw, f"['{contour}']")
                 )
+            on = "mode === 'brush' ? 'on' : ''"
+            html.Button("● {{ tr.tool_brush }}", id="brush", classes=(on,), v_if="drawing", title=("tr.brush_title",), click=room.brush)
             html.Button("✓ {{ tr.keep }}", id="keep", v_if="drawing", click=room.keep)
             html.Button("✕", id="discard", v_if="drawing", title=("tr.discard",), click=room.escape)
             html.Button("{{ tr.mld }}", id="tightest", v_if="!drawing", click=room.tightest, title=("tr.key_tightest",))
@@ -140,10 +150,13 @@ def _cross_pane(room) -> None:
 
 def _lesion_table(room) -> None:
     with html.Div(classes="rows"):
-        tool_panels.tool_bar(room)
-        _job(room)
-        tool_panels.tabs()
+        with html.Div(classes="rows-head"):
+            tool_panels.tool_bar(room)
+            _job(room)
+            tool_panels.tabs()
         tool_panels.measure_list(room)
+        tool_panels.calcium_list(room)
+        report_panel.conclusion_part(room)
         with html.Div(v_show="tab === 'findings'"):
             _findings(room)
 

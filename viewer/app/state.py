@@ -22,12 +22,20 @@ HANDLES = 8
 
 @dataclass(frozen=True)
 class Draft:
-    """A contour being drawn: which (lumen, wall), on which branch and plane, and the change of its radius at each of `HANDLES` angles, mm."""
+    """A contour being drawn: which (lumen, wall), on which branch and plane, and the change of its radius at each of `HANDLES` angles, mm.
+
+    pushed_mm: (A,) what the brush changed at each of the contour's own angles; () where it was not used.
+    """
 
     contour: str
     branch: int
     plane: int
     change_mm: tuple[float, ...] = (0.0,) * HANDLES
+    pushed_mm: tuple[float, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return any(self.change_mm) or any(self.pushed_mm)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from viewer.app.ffr_band import Band, band_of
 from viewer.app.marks import all_marks, drop_shown, marks, measure_rows
 from viewer.app.measuring import hu_at, signed
 from viewer.app.page import Page
+from viewer.app.pictures import cross_half_mm
 from viewer.app.surfaces import surface_of
 from viewer.app.tool_state import TOOLS, TreePlace
 from viewer.app.tree_pointer import nearest_drawn
@@ -18,7 +19,7 @@ from viewer.scenes.pins import Pins
 
 log = logging.getLogger(__name__)
 
-TOOL_POINTER = ("stroke", "corner", "corner_to", "close_outline", "drop_at", "probe", "probe_tree")
+TOOL_POINTER = ("stroke", "corner", "corner_to", "close_outline", "drop_at", "probe", "probe_tree", "push", "brush_size")
 """Handlers that `static/tools.js` calls by name."""
 
 
@@ -54,6 +55,7 @@ class ToolRoom(Page):
     def show_cross(self) -> None:
         super().show_cross()
         self.state.marks_cross = marks(self.study, self.reading, "cross")
+        self.state.brush = self.reading.tools.brush_mm / cross_half_mm(self.study, self.reading) / 2 if self.reading.mode == "brush" else 0
 
     def show_tools(self) -> None:
         """Measurements, the FFR drop, and what the chosen tool wants."""

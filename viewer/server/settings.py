@@ -96,6 +96,30 @@ class WebSettings:
     host: str = "127.0.0.1"  # behind a reverse proxy, which does TLS
     port: int = 8080
     external_url: str = ""  # what people type; empty: http://host:port
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)  # whose X-Forwarded-For and -Proto are believed: the reverse proxy on this machine
+    upload_mb: float = 4096.0  # one upload; a study of four phases has 1.1 GB
+
+
+@dataclass(frozen=True)
+class LoginSettings:
+    """Times and limits of logins. Wrong passwords count per account and per address, whichever fills first; a count is forgotten after `lock_minutes`."""
+
+    idle_minutes: float = 30.0  # without use (OWASP: 15-30 min for such data)
+    absolute_hours: float = 12.0  # from the login on, in use or not: a working day
+    tries_per_account: int = 5  # more are guesses, not slips
+    tries_per_address: int = 20  # several people may share a workstation's address
+    lock_minutes: float = 15.0  # 480 guesses a day at most
+    least_letters: int = 12  # NIST SP 800-63B asks for 8, for 15 where nothing else guards
+
+
+@dataclass(frozen=True)
+class ViewerSettings:
+    """The viewer processes, one for each login and open case."""
+
+    idle_minutes: float = 30.0  # without use
+    memory_mb: float = 3072.0  # resident, of one process; the demo patient takes 670
+    most: int = 8  # at once; more are refused in a sentence
+    start_s: float = 120.0  # until a viewer answers; the demo patient takes 5
 
 
 @dataclass(frozen=True)
@@ -109,6 +133,8 @@ class ServerSettings:
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
     out: OutSettings = field(default_factory=OutSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    login: LoginSettings = field(default_factory=LoginSettings)
+    viewer: ViewerSettings = field(default_factory=ViewerSettings)
     pacs: dict[str, Pacs] = field(default_factory=dict)
 
     def __post_init__(self):

@@ -110,8 +110,11 @@ class Job(Base):
     """Grows when the same generation is queued again, for example with another urgency."""
     state: Mapped[str] = mapped_column(String(16), default=StudyState.WAITING.value, index=True)
     urgent: Mapped[bool] = mapped_column(Boolean, default=False)
-    tries: Mapped[int] = mapped_column(Integer, default=0)
-    queued_s: Mapped[float] = mapped_column(Float)
+    tries: Mapped[int] = mapped_column(Integer, default=1)
+    """How many tries this one makes; each try after a crash is a job of its own."""
+    not_before_s: Mapped[float] = mapped_column(Float, default=0.0)
+    queued_s: Mapped[float | None] = mapped_column(Float)
+    """When the queue was given the job; None: not yet."""
     started_s: Mapped[float | None] = mapped_column(Float)
     finished_s: Mapped[float | None] = mapped_column(Float)
     error: Mapped[str] = mapped_column(Text, default="")
@@ -138,23 +141,19 @@ class Delivery(Base):
     __table_args__ = (UniqueConstraint("sop_uid", "destination"),)
 
 
-class Sessions(sessionmaker[Session]):
-    """`sessions()` reads; `sessions.begin()` writes and commits at the end, or rolls back."""
-
-    @contextmanager
-    def begin(self) -> Iterator[Session]:
-        """A session that takes SQLite's write lock at its beginning: two readers that both turn writers would refuse each other."""
-        with super().begin() as session:
-            session.connection(execution_options={"writes": True})
-            yield session
-
-
 @dataclass(frozen=True)
 class Store:
-    """An open database."""
+    """An open database. `session()` reads; `writing()` commits at the end, or rolls back."""
 
     engine: Engine
-    session: Sessions
+    session: sessionmaker[Session]
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that takes SQLite's write lock at its beginning: two readers that both turn writers would refuse each other."""
+        with self.session.begin() as session:
+            session.connection(execution_options={"writes": True})
+            yield session
 
     def close(self) -> None:
         self.engine.dispose()
@@ -169,7 +168,7 @@ def open_store(url: str) -> Store:
     except OperationalError as error:
         reason = " ".join(str(error.orig).split())
         raise StorageFailed(f"the database {engine.url.render_as_string()} cannot be used ({reason}); see that it runs and that `database` is right") from error
-    return Store(engine, Sessions(engine, expire_on_commit=False))
+    return Store(engine, sessionmaker(engine, expire_on_commit=False))
 
 
 def make_engine(url: str) -> Engine:
