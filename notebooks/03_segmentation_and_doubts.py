@@ -32,7 +32,7 @@ for axis in axes:
 axes[1].imshow(np.ma.masked_equal(heart.array[:, :, k].T, 0), cmap=colors, vmin=0.5, vmax=8.5, alpha=0.55, interpolation="nearest")
 
 # %% [markdown]
-# The arteries as a projection through the whole heart, and the network's doubt: its largest value on each line of sight. Yellow is sure, dark is not known.
+# The arteries as a projection through the whole heart, and the network's doubt: its largest value on each line of sight. Bright is doubtful, dark is sure.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained", facecolor="black")

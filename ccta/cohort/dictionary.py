@@ -60,7 +60,7 @@ WORDS = {
     "pa_mmhg": "Mean aortic pressure that the flow was solved with.",
     "flow_ml_min": "Total hyperaemic coronary flow.",
     "fai_hu": "Fat attenuation index about the vessel.",
-    "vessel": "Artery.",
+    "vessel": "Artery: left main, left anterior descending, circumflex or right.",
     "segment": "SCCT segment, 1-18.",
     "segment_name": "Short name of the SCCT segment.",
     "quality": "Image quality of the segment.",
