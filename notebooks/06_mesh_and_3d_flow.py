@@ -16,7 +16,7 @@ from scipy.interpolate import LinearNDInterpolator
 
 from cfd.verification_tubes import stenosis_drop_pa
 
-ELEMENTS = (2.5, 3.2, 4.0)
+ELEMENTS = (3.2, 4.0, 5.0)
 solved = {elements: stenosis_drop_pa(0.5, 0.7e-6, elements=elements) for elements in ELEMENTS}
 finest = solved[ELEMENTS[-1]][2]
 print({elements: f"{len(one[2].mesh.tetrahedra)} tetrahedra, {one[0] / 133.322:.2f} mmHg" for elements, one in solved.items()})

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # The reduced model against 3-D
 #
-# **What one learns:** where a model of a few numbers per vessel agrees with a full 3-D solution along the same stenosis, and where it cannot: in the throat the
-# pressure dips and comes back, which the reduced model knows, and behind it the jet mixes over a length that it estimates.
+# **What one learns:** where a model of a few numbers per vessel agrees with a full 3-D solution along the same stenosis, and where it cannot: in the throat it
+# misses part of the dip, because the flow's profile is not flat there; behind it, where FFR is read, the jet has mixed and both agree.
 
 # %%
 import matplotlib

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,6 +63,7 @@ def remote_client(address: str, wait_s: float = 20.0) -> Iterator[Callable]:
     from distributed import Client
 
     held = []
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost scheduler is said once, in a sentence, not in pages
 
     def client():
         if held and held[-1].status == "running":

@@ -36,10 +36,11 @@ def page(records: Sequence[dict], rows: Sequence[dict], dashboard: str, running:
     refresh = '<meta http-equiv="refresh" content="5">' if running else ""
     link = f'<a href="{escape(dashboard)}">Dask dashboard</a>' if dashboard.startswith("http") else escape(dashboard)
     when = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    title = f"Cohort of {len(records)} {'study' if len(records) == 1 else 'studies'}"
     body = "".join(_html(row) for row in shown)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}<title>Cohort</title><style>{STYLE}</style></head><body>'
-        f'<h1>Cohort of {len(records)} studies</h1><p class="sub">{"running" if running else "not running"}, as of {when}. {link}. '
+        f'<h1>{title}</h1><p class="sub">{"running" if running else "not running"}, as of {when}. {link}. '
         f'Research use only, not for diagnosis.</p><div class="bar">{bar}</div><div class="counts">{numbers}<span><b>{look}</b>need a person</span></div>'
         "<table><thead><tr><th></th><th>study</th><th>step</th><th>CAD-RADS</th><th>worst stenosis</th><th>lowest FFR</th><th>Agatston</th>"
         f"<th>look at this</th></tr></thead><tbody>{body}</tbody></table></body></html>"
