@@ -58,7 +58,9 @@ def row_of(root: Place, record: dict) -> dict:
 
 def warnings_of(found: dict) -> list[str]:
     """What a person should look at first in findings.json: image quality, severe stenosis, FFR in the grey zone. Refusals are among the verdicts."""
-    said = [verdict for verdict in _part(found, "quality").get("verdict", {}).values() if verdict != "good"]
+    verdicts = {task: verdict for task, verdict in _part(found, "quality").get("verdict", {}).items() if task != "calcium"}  # that series has its own
+    verdicts |= {"calcium": _part(found, "calcium_quality").get("verdict", "good")}
+    said = [verdict for verdict in verdicts.values() if verdict != "good"]
     worst = _worst_pct(found)
     if worst is not None and worst >= SEVERE_PCT:
         said.append(f"stenosis of {worst:.0f} %")

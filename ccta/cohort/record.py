@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from ccta.cohort.steps import Step
 from ccta.cohort.storage import Place
 from ccta.cohort.table import Study
 from ccta.errors import BadInput
@@ -57,8 +58,14 @@ def read_cohort(root: Place) -> tuple[tuple[Study, ...], dict]:
         raise BadInput(f"{root.address}/cohort.json is damaged ({error}); run `ccta batch` with --resume to write it again") from error
 
 
-def to_do(record: dict, steps: Sequence[str], limits: dict, retry: bool) -> bool:
+def is_done(record: dict, step: Step) -> bool:
+    """Whether all stages of a step have been run for this record's row and input."""
+    entry = record["steps"].get(step.name, {})
+    return entry.get("status") == DONE and set(step.stages) <= set(entry["asked"])
+
+
+def to_do(record: dict, steps: Sequence[Step], limits: dict, retry: bool) -> bool:
     """Whether a case has work left. A failure by its input stands until the input changes or `retry` is said, one by a limit until the limit changes."""
     if record["status"] == FAILED and not retry:
         return record["kind"] in PASSING or (record["kind"] == "limit" and record.get("limits") != limits)
-    return any(record["steps"].get(step, {}).get("status") != DONE for step in steps)
+    return not all(is_done(record, step) for step in steps)

@@ -64,10 +64,10 @@ class Driver:
 
 def run_cohort(cohort: Cohort, client: Callable, watch: Callable[[dict, list], None], patience_s: float = PATIENCE_S) -> dict[str, dict]:
     """Runs what is left; returns the record of every case. SchedulerLost if the scheduler stays away; what was finished is on disk."""
-    driver, names = Driver(cohort, client, watch), [step.name for step in cohort.steps]
+    driver = Driver(cohort, client, watch)
     for study in cohort.studies:
         record = driver.records[study.id] = read_record(cohort.root, study)
-        if to_do(record, names, asdict(cohort.limits), cohort.retry):
+        if to_do(record, cohort.steps, asdict(cohort.limits), cohort.retry):
             driver.waiting.append((study, 1))
     watch(driver.records, [])
     while driver.waiting or driver.flying:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ccta.cohort.limits import NO_LIMITS, Ended, Limits, run_limited
-from ccta.cohort.record import DONE, FAILED, RUNNING, read_record, write_record
+from ccta.cohort.record import DONE, FAILED, RUNNING, is_done, read_record, write_record
 from ccta.cohort.steps import Step
 from ccta.cohort.storage import Place, is_remote, stamps
 from ccta.cohort.table import Study
@@ -44,7 +44,7 @@ def run_step(job: Job, step: Step, before: dict | None = None) -> dict:
         return before
     with _locked(job) as lock:
         record = read_record(job.root, job.study)
-        if record["steps"].get(step.name, {}).get("status") == DONE:
+        if is_done(record, step):
             return record
         record |= {"status": RUNNING, "reason": "", "kind": "", "step": step.name, "worker": f"{socket.gethostname()} {os.getpid()}"}
         write_record(job.root, record)
@@ -112,7 +112,7 @@ def _verdict(ended: Ended) -> tuple[str, str]:
 def _note(record: dict, step: Step, ended: Ended | None, end: tuple[str, str, str], job: Job) -> None:
     """Puts the end of a step into the record."""
     reason, kind, began = end
-    entry = {"status": FAILED if reason else DONE, "began": began, "reason": reason, "stages": []}
+    entry = {"status": FAILED if reason else DONE, "began": began, "reason": reason, "asked": step.stages, "stages": []}
     if ended is not None:
         entry |= {"seconds": round(ended.seconds, 2), "processor_s": round(ended.processor_s, 2), "peak_bytes": ended.peak_bytes, "stages": _stages(ended)}
     for stage in entry["stages"]:

@@ -199,12 +199,13 @@ def test_what_resume_tries_again(tmp_path):
     (study,) = studies_of(tmp_path, a="")
     record = read_record(Place(str(tmp_path / "out")), study)
     limits = {"time_s": 5.0, "memory_gib": 0.0}
-    assert to_do(record, ["image"], limits, False)
+    assert to_do(record, TWO[:1], limits, False)
     for kind, again in (("input", False), ("storage", True), ("lost", True), ("limit", False)):
-        assert to_do({**record, "status": "failed", "kind": kind, "limits": limits}, ["image"], limits, False) is again
-    assert to_do({**record, "status": "failed", "kind": "limit", "limits": limits}, ["image"], {"time_s": 9.0, "memory_gib": 0.0}, False)
-    assert to_do({**record, "status": "failed", "kind": "input"}, ["image"], limits, True)
-    assert not to_do({**record, "status": "done", "steps": {"image": {"status": "done"}}}, ["image"], limits, True)
+        assert to_do({**record, "status": "failed", "kind": kind, "limits": limits}, TWO[:1], limits, False) is again
+    assert to_do({**record, "status": "failed", "kind": "limit", "limits": limits}, TWO[:1], {"time_s": 9.0, "memory_gib": 0.0}, False)
+    assert to_do({**record, "status": "failed", "kind": "input"}, TWO[:1], limits, True)
+    assert not to_do({**record, "status": "done", "steps": {"image": {"status": "done", "asked": ["read", "segment"]}}}, TWO[:1], limits, True)
+    assert to_do({**record, "status": "done", "steps": {"image": {"status": "done", "asked": ["read"]}}}, TWO[:1], limits, False)  # more is asked for now
 
 
 def test_a_full_disk_is_a_failure_that_resume_mends(tmp_path):

@@ -64,7 +64,8 @@ def test_the_dictionary_takes_units_from_names_and_words_from_the_schema():
 
 def test_what_needs_a_person_is_said():
     found = json.loads(FULL.model_dump_json())
-    found["quality"]["verdict"] = {"ffr": "too noisy for FFR.", "anatomy": "good"}
+    found["quality"]["verdict"] = {"ffr": "too noisy for FFR.", "anatomy": "good", "calcium": "it is contrast-enhanced"}
+    found["calcium_quality"] = {"unavailable": "no calcium series was read"}
     found["ffr"]["vessels"] = {"LAD": {"ffr": 0.78}}
     found["stenoses"] = [{"diameter_pct": 82.0}]
     assert warnings_of(found) == ["too noisy for FFR.", "stenosis of 82 %", "FFR 0.78 lies in the grey zone"]
