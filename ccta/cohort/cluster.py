@@ -63,7 +63,7 @@ def remote_client(address: str, wait_s: float = 20.0) -> Iterator[Callable]:
     from distributed import Client
 
     held = []
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost scheduler is said once, in a sentence, not in pages
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost scheduler is said once, in a sentence, not in pages
 
     def client():
         if held and held[-1].status == "running":
@@ -107,6 +107,8 @@ def read_cluster_file(path: Path) -> tuple[type, int, dict]:
         content = yaml.safe_load(Path(path).read_text())
         name, workers, arguments = content["class"], int(content.get("workers", 0)), dict(content.get("arguments") or {})
         module, _, cls = name.rpartition(".")
+        if "resources" in arguments:
+            arguments["resources"] = {key: float(value) for key, value in arguments["resources"].items()}  # YAML takes 8e+9 for a text
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(f"{path} describes no cluster ({error}); it needs class, for example dask_jobqueue.SLURMCluster, workers and arguments") from error
     top = module.partition(".")[0]

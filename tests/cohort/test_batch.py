@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from ccta.cohort import cluster
-from ccta.cohort.cluster import check_workers, local_client, read_cluster_file, remote_client
+from ccta.cohort.cluster import check_workers, cluster_client, local_client, read_cluster_file, remote_client
 from ccta.cohort.limits import NO_LIMITS, Limits, run_limited
 from ccta.cohort.record import read_record, start_cohort, to_do
 from ccta.cohort.run import Cohort, SchedulerLost, run_cohort
@@ -303,3 +303,11 @@ def test_the_command_itself(phantom_study, tmp_path, capsys):
     assert run_ccta(*words) == 2 and "--resume" in capsys.readouterr().err
     assert run_ccta(*words, "--resume") == 0 and (tmp_path / "out" / "records" / "real.json").read_text() == before
     assert run_ccta("batch", tmp_path / "none.csv", tmp_path / "x") == 2 and not (tmp_path / "x").exists()
+
+
+def test_a_cluster_named_in_a_file_runs_a_cohort(tmp_path):
+    arguments = "{n_workers: 1, processes: false, dashboard_address: ':0', resources: {memory: 8e+9, threads: 2}}"
+    (tmp_path / "c.yaml").write_text(f"class: distributed.LocalCluster\narguments: {arguments}\n")
+    with cluster_client(tmp_path / "c.yaml") as client:
+        records = run_cohort(cohort_of(tmp_path, a=""), client, lambda *_: None)
+    assert records["a"]["status"] == "done"
