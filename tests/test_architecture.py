@@ -9,9 +9,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for package in ("ccta", "cfd", "viewer") for path in (ROOT / package).rglob("*.py"))
 IMPORT = r"^\s*(?:from|import) +(?:{})\b"
-STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report", "metrics")
+STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report", "metrics", "cohort")
 CFD_MAY_SEE = ("model", "units", "errors", "findings", "settings", "curves", "polydata", "edits", "tree_file", "case")
 HOMES = {
+    "dask|distributed|dask_jobqueue|fsspec|pandas|pyarrow": ("ccta/cohort", "cfd/sweep"),
+    "SALib": ("cfd/sweep",),
     "torch|monai": ("ccta/networks",),
     "pydicom|itk|SimpleITK|dicomanonymizer": ("ccta/reading", "ccta/phantom", "ccta/report/dicom_", "viewer/server"),
     "pynetdicom|dicomweb_client|dbos|sqlalchemy|alembic": ("viewer/server",),
