@@ -255,16 +255,18 @@ def test_keys_language_and_ruler(room):
     room.select_option("#field", "whole")
     room.keyboard.press("m")
     room.wait_for_selector(".hint")
+    room.wait_for_timeout(200)
     box = room.locator("#axial").bounding_box()
     room.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
     room.mouse.down()
     room.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"], steps=3)
-    room.wait_for_selector(".ruler-text")
+    room.wait_for_selector("#axial .mark.drawing", state="attached")
     room.mouse.up()
-    room.wait_for_timeout(300)
-    assert float(room.inner_text(".ruler-text").split()[0]) == pytest.approx(24.0, abs=0.3)
+    room.wait_for_selector("#axial .mark:not(.drawing)", state="attached")
+    assert float(room.inner_text("#axial .mark-text").split()[0]) == pytest.approx(24.0, abs=0.3)
     room.keyboard.press("Escape")
-    room.wait_for_selector(".ruler-text", state="detached")
+    room.keyboard.press("Delete")
+    room.wait_for_selector(".mark-text", state="detached")
 
 
 def test_everything_fits_into_a_laptops_window(room):

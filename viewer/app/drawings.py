@@ -1,5 +1,7 @@
 """SVG and small HTML that the browser draws from the page's state (Vue templates): cross-hair, curves, contours, scales. `tr`: the page's words."""
 
+from viewer.app.marks import DROP, MARKS
+
 BOX = '<svg viewBox="0 0 100 100" preserveAspectRatio="none">'
 FIXED = 'vector-effect="non-scaling-stroke"'
 CROSS = f'stroke="#5df29a" stroke-width="1" opacity="0.8" {FIXED}'
@@ -10,11 +12,8 @@ LUMEN, WALL = "#6fc0f0", "#f0b849"
 CROSSHAIR = f"""{BOX}
 <line :x1="NAME_x" :x2="NAME_x" y1="0" :y2="NAME_y - 2.5" {CROSS} /><line :x1="NAME_x" :x2="NAME_x" :y1="NAME_y + 2.5" y2="100" {CROSS} />
 <line :y1="NAME_y" :y2="NAME_y" x1="0" :x2="NAME_x - 2.5" {CROSS} /><line :y1="NAME_y" :y2="NAME_y" :x1="NAME_x + 2.5" x2="100" {CROSS} />
-<line v-if="ruler && ruler.view === 'NAME'" class="ruler"
- :x1="ruler.x1" :y1="ruler.y1" :x2="ruler.x2" :y2="ruler.y2" stroke="#ffe27a" stroke-width="2" {FIXED} />
-</svg>
-<div v-if="ruler && ruler.view === 'NAME'" class="ruler-text" :style="`left: ${{ruler.x2}}%; top: ${{ruler.y2}}%`">{{{{ ruler.text }}}}</div>"""
-"""Two lines with a gap in the middle, so that the vessel stays visible; the ruler. NAME stands for the slice."""
+</svg>{MARKS}"""
+"""Two lines with a gap in the middle, so that the vessel stays visible; measurements. NAME stands for the slice."""
 
 LESIONS = """<rect v-for="(l, i) in chart.lesions" :key="i" :x="l[0]" y="0" :width="l[1]" height="100" fill="#f0b849" opacity="0.2" />"""
 
@@ -26,7 +25,7 @@ CPR_MARKS = f"""{BOX}
 <line :x1="l[0]" :x2="l[0] + l[1]" y1="1" y2="1" stroke="#f0b849" stroke-width="3" {FIXED} /></g>
 <line v-if="hover_x >= 0" :x1="hover_x" :x2="hover_x" y1="0" y2="100" {HOVER} />
 <line v-if="chart.length_mm" id="cpr-marker" :x1="place_x" :x2="place_x" y1="0" y2="100" {HERE} />
-</svg>"""
+</svg>{DROP}{MARKS.replace("NAME", "cpr")}"""
 
 CHART = f"""{BOX}
 <rect x="0" y="0" width="100" height="100" fill="#0c1013" stroke="#333c44" {FIXED} />
@@ -40,7 +39,7 @@ CHART = f"""{BOX}
 <path v-if="chart.planned" id="planned" :d="chart.planned" stroke="#d58bff" fill="none" stroke-width="2.2" stroke-dasharray="7 3" {FIXED} />
 <line v-if="hover_x >= 0" :x1="hover_x" :x2="hover_x" y1="0" y2="100" {HOVER} />
 <line v-if="chart.length_mm" id="curve-marker" :x1="place_x" :x2="place_x" y1="0" y2="100" {HERE} />
-</svg>
+</svg>{DROP}
 <div v-for="t in chart.ffr_ticks" :key="'f' + t[1]" class="tick white" :style="`top: ${{t[0]}}%`">{{{{ t[1] }}}}</div>
 <div v-for="t in chart.mm_ticks" :key="'m' + t[1]" class="tick blue" :style="`top: ${{t[0]}}%`">{{{{ t[1] }}}}</div>
 <div v-for="t in chart.along_ticks" :key="'a' + t[1]" class="tick under" :style="`left: ${{t[0]}}%`">{{{{ t[1] }}}}</div>
@@ -50,8 +49,10 @@ CHART = f"""{BOX}
 CONTOURS = f"""{BOX}
 <polygon v-for="(points, i) in contours" :key="i" :points="points" fill="none" :stroke="i ? '{WALL}' : '{LUMEN}'"
  :stroke-dasharray="i ? '5 3' : ''" stroke-width="1.8" {FIXED} />
-</svg>
-<i v-for="(h, i) in handles" :key="'h' + i" :id="'handle-' + i" :data-handle="i" class="handle" :style="`left: ${{h[0]}}%; top: ${{h[1]}}%`"></i>"""
+</svg>{MARKS.replace("NAME", "cross")}
+<i v-for="(h, i) in mode === 'brush' ? [] : handles" :key="'h' + i" :id="'handle-' + i"
+ :data-handle="i" class="handle" :style="`left: ${{h[0]}}%; top: ${{h[1]}}%`"></i>
+<div id="brush-ring" class="brush-ring"></div>"""
 
 TILES = f"""<div v-for="(tile, i) in stack" :key="i" :id="'tile-' + i" :class="tile.mld ? 'tile mld' : 'tile'" :data-fraction="tile.fraction">{BOX}
 <polygon v-for="(points, k) in tile.contours" :key="k" :points="points" fill="none" :stroke="k ? '{WALL}' : '{LUMEN}'" :stroke-dasharray="k ? '3 2' : ''"

@@ -11,6 +11,7 @@ from trame.app import TrameApp
 from ccta.errors import CctaError
 from ccta.model import Unavailable
 from viewer.app import editor, logic
+from viewer.app.calcium_table import calcium_choices, calcium_corrections, calcium_line, calcium_rows
 from viewer.app.charts import chart
 from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import IdleWatch
@@ -74,7 +75,10 @@ class Page(TrameApp):
             subtitle=study_line(study.findings, say),
             vessels=[{"index": i, "name": b.name or f"{say['vessel']} {i}"} for i, b in enumerate(study.tree)],
             notes=notes(study.findings, say),
-            corrections=corrections(study, say),
+            calcium=calcium_rows(study, say),
+            calcium_line=calcium_line(study, say),
+            calcium_choices=calcium_choices(say),
+            corrections=[*corrections(study, say), *calcium_corrections(study, say)],
             can_undo=any(edit.state == "applied" for edit in study.history),
             can_redo=any(edit.state == "undone" for edit in study.history),
         )
@@ -115,7 +119,6 @@ class Page(TrameApp):
         self.show_cpr()
         self.show_stack()
         self.show_cross()
-        self.show_ruler()
         self._follow_in_tree()
 
     def _follow_in_tree(self) -> None:
@@ -163,12 +166,6 @@ class Page(TrameApp):
         )
         self.state.update(place_text=" · ".join(logic.place_facts(reading, self.study)), hover_x=100 * reading.hover_mm / length_mm)
 
-    def show_ruler(self) -> None:
-        """The length being measured."""
-        one = self.reading.ruler
-        ends = {"x1": 100 * one.start[0], "y1": 100 * one.start[1], "x2": 100 * one.end[0], "y2": 100 * one.end[1]} if one else {}
-        self.state.ruler = {"view": one.view, "text": f"{one.length_mm:.1f} mm", **ends} if one else None
-
     def _kept(self, key: tuple, draw):
         """What was drawn for the same key before: most clicks move along one vessel or in one plane, and what does not change stays as it is."""
         known = self._drawn.setdefault(key[0], {})
@@ -185,12 +182,17 @@ class Page(TrameApp):
             action(*values)
             (show or self.show)()
             self.state.problem = ""
-        except NotPossible as reason:
-            self.state.problem = reason.said(self.say)
-        except CctaError as error:
-            self.state.problem = str(error)
-        except Exception:
-            log.exception("a click could not be shown")
+        except Exception as trouble:
+            self.refused(trouble)
+
+    def refused(self, trouble: Exception) -> None:
+        """What could not be done, as one sentence in the page's language where it has one; what nobody expected goes to the log."""
+        if isinstance(trouble, NotPossible):
+            self.state.problem = trouble.said(self.say)
+        elif isinstance(trouble, CctaError):
+            self.state.problem = str(trouble)
+        else:
+            log.error("a click could not be shown", exc_info=trouble)
             self.state.problem = self.say["not_shown"]
 
 
