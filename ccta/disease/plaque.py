@@ -61,7 +61,7 @@ def measure_plaque(
     sections = [s for s in sections if len(s) > 1]
     if not any(s.reliable.any() for s in sections):
         raise Refusal("plaque was not measured: no reliable cross-section of any coronary artery")
-    limits_hu, printed = _thresholds(volume, sections, settings)
+    limits_hu, printed = plaque_limits_hu(volume, sections, settings)
     branches = [branch_plaque(volume, tree, s, sections, settings, [x for x in stenoses if x.branch == s.branch]) for s in sections]
     lesions = [_described(stenosis, branches, limits_hu) for stenosis in stenoses]
     every = _volumes(branches, limits_hu, lambda b: np.ones(len(b.segment), bool))
@@ -237,7 +237,7 @@ def _names(tree: CoronaryTree, own: CrossSections) -> tuple[np.ndarray, np.ndarr
     return segment, np.full(len(own), "", dtype="<U3")
 
 
-def _thresholds(volume: Volume, sections: list[CrossSections], settings: MeasureSettings) -> tuple[np.ndarray, str]:
+def plaque_limits_hu(volume: Volume, sections: list[CrossSections], settings: MeasureSettings) -> tuple[np.ndarray, str]:
     """The three HU limits and how the report prints them."""
     if settings.plaque_thresholds == "fixed":
         limits, origin = np.array(FIXED_HU), "fixed"

@@ -34,10 +34,19 @@ KEYS = (
     Key(("ctrl+z", "ctrl+shift+z", "ctrl+y"), "Ctrl Z", "key_undo", "history", (("undo",), ("redo",), ("redo",))),
     Key(("m",), "M", "key_ruler", "mode", (("ruler",),)),
     Key(("p",), "P", "key_point", "mode", (("point",),)),
+    Key(("s",), "S", "key_slab", "next_choice", (("slab",),)),
+    Key((",", "."), ", .", "key_thickness", "thicker", ((-1,), (1,))),
+    Key(("v",), "V", "key_along_artery", "along", ((),)),
+    Key(("r",), "R", "key_upright", "upright", ((),)),
+    Key(("o",), "O", "key_outlines", "switch", (("outlines",),)),
+    Key(("c",), "C", "key_curved", "switch", (("curved",),)),
+    Key(("k",), "K", "key_plaque", "switch", (("plaque",),)),
+    Key(("n",), "N", "key_network", "next_choice", (("network",),)),
+    Key(("t",), "T", "key_scene", "next_choice", (("scene",),)),
     Key(("l",), "L", "key_language", "switch_language", ((),)),
     Key(("?", "shift+?", "h"), "? H", "key_help", "toggle_help", ((), (), ())),
 )
-MOUSE = ("mouse_left", "mouse_right", "mouse_wheel", "mouse_over")
+MOUSE = ("mouse_left", "mouse_right", "mouse_wheel", "mouse_over", "mouse_ends")
 
 
 def meaning(name: str) -> tuple[str, tuple] | None:

@@ -14,19 +14,21 @@ from viewer.app.page import Page
 from viewer.app.pictures import cross_half_mm
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.study import Study
+from viewer.app.views.handlers import VIEW_POINTER, ViewHandlers
 from viewer.app.words import LANGUAGES
 
-POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "ruler", "point", "handle", "key")
+POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "ruler", "point", "handle", "key", *VIEW_POINTER)
 """Handlers that `static/page.js` calls by name."""
 HU_PER_PIXEL = 4.0
 DEGREES_PER_PIXEL = 0.75
 
 
-class ReadingRoom(Page):
+class ReadingRoom(ViewHandlers, Page):
     """The page with its handlers. desk: where corrections go, None where nothing may be corrected."""
 
     def __init__(self, study: Study, title: str, server=None, secret: str = "", desk: EditingDesk | None = None, watch: IdleWatch | None = None):
-        super().__init__(study, title, server, desk, watch)
+        ViewHandlers.__init__(self)
+        Page.__init__(self, study, title, server, desk, watch)
         self._gesture = (None, None)
         for name in POINTER:
             self.server.controller.trigger(name)(getattr(self, name))
