@@ -33,6 +33,7 @@ bench-flow: verify
 bench-viewer: setup
 	@$(PYTHON) bootstrap.py --browser
 	@$(BIN)/python -m tests.benchmarks.viewer $(CASE)
+	@$(BIN)/python -m tests.benchmarks.viewer_random
 
 verify: setup
 	@$(BIN)/python -m tests.benchmarks.verification

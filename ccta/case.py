@@ -3,7 +3,7 @@
 Every file is written under a temporary name in the same directory and renamed, so that a killed stage leaves no half file. `case.json`
 records, per stage, the command, settings, versions, and the hashes of what it read and wrote; a stage whose inputs or settings have
 changed since is stale. Sections of findings.json are items too, named `findings.<section>`, and so are the hand edits of a stage, `edits.<stage>`,
-and what a tree is without its names, `shape.tree`.
+what a tree is without its names, `shape.tree`, and what the reader wrote for the next report, `reader.draft`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +24,8 @@ from ccta.errors import BadInput, MissingStage, StorageFailed
 from ccta.findings import CalciumEdit, Findings, PullbackFile
 from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable, Volume
 from ccta.polydata import read_polydata, sections_from_polydata, sections_polydata, surface_from_polydata, surface_polydata, tree_polydata
+from ccta.reader_report import ReaderReport
+from ccta.storage import atomic_path
 from ccta.tree_file import shape_of, tree_from_dict, tree_to_dict
 
 LAYOUT = {
@@ -44,17 +44,22 @@ LAYOUT = {
     "contours_found": ("contours_found.vtp", "ccta measure"),
     "contours": ("contours.vtp", "ccta measure"),
     "edits": ("edits.json", "ccta view"),
+    "views": ("views", "ccta view"),
     "surface": ("surface.vtp", "ccta measure"),
     "mesh": ("mesh.msh", "ccta flow"),
     "flow": ("flow.vtu", "ccta flow"),
     "pullback": ("pullback.json", "ccta flow"),
     "plan": ("plan.json", "ccta flow --stent"),
     "findings": ("findings.json", "ccta analyse"),
+    "reader": ("reader.json", "ccta view"),
+    "pictures": ("pictures", "ccta view"),
+    "signed": ("signed", "ccta sign"),
+    "report_content": ("report_content.json", "ccta report"),
     "report_html": ("report.html", "ccta report"),
     "report_pdf": ("report.pdf", "ccta report"),
     "dicom": ("dicom", "ccta report"),
 }
-SECTION, EDITS_OF, SHAPE_OF = "findings.", "edits.", "shape."
+SECTION, EDITS_OF, SHAPE_OF, READER_DRAFT = "findings.", "edits.", "shape.", "reader.draft"
 CALCIUM_EDITS = TypeAdapter(list[CalciumEdit])
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI stores RAS, we think in LPS
 
@@ -152,6 +157,9 @@ class Case:
         if item.startswith(SHAPE_OF):
             file = item.removeprefix(SHAPE_OF)
             return _hash(shape_of(self.read_tree(file))) if self.path(file).exists() else self.digest(file)
+        if item == READER_DRAFT:
+            draft = self.reader().draft()
+            return "" if draft == ReaderReport() else _hash(draft.model_dump_json().encode())
         path = self.path(item)
         if path.is_file():
             with path.open("rb") as file:
@@ -241,6 +249,19 @@ class Case:
     def write_edits(self, history: list[Edit]) -> None:
         self.write_json("edits", HISTORY.dump_json(history, indent=1).decode())
 
+    def reader(self) -> ReaderReport:
+        """The reader's part of the report, empty where nothing was written."""
+        path = self.path("reader")
+        if not path.exists():
+            return ReaderReport()
+        try:
+            return ReaderReport.model_validate_json(path.read_text())
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path} does not follow the schema ({str(error).splitlines()[0]}); correct it by hand, it names the signed versions") from error
+
+    def write_reader(self, report: ReaderReport) -> None:
+        self.write_json("reader", report.model_dump_json(indent=1))
+
     def _read_list(self, item: str, adapter: TypeAdapter) -> list:
         path = self.path(item)
         if not path.exists():
@@ -252,27 +273,6 @@ class Case:
 
     def pullback(self) -> PullbackFile:
         return PullbackFile.model_validate_json(self.require("pullback").read_text())
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it at the end of the block. On any error the temporary file goes and `path` stays as it was."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=".partial-", suffix="".join(path.suffixes), dir=path.parent)
-    except OSError as error:
-        raise StorageFailed(f"{path} cannot be written ({error.strerror}); free some space or choose another place, then run with --resume") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StorageFailed(
-            f"{path} could not be written ({error.strerror or error}); free some space or choose another place, then run with --resume"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _hash(data: bytes) -> str:

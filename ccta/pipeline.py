@@ -7,7 +7,7 @@ Stages import their algorithms when they run, so that a command loads only what 
 
 from __future__ import annotations
 
-from ccta.case import Case
+from ccta.case import READER_DRAFT, Case
 from ccta.edits import Edit, applied
 from ccta.errors import Refusal
 from ccta.findings import Acquisition, CalciumEdit, Findings, Stenosis
@@ -201,8 +201,11 @@ def report(case: Case, settings: Settings, progress: Progress) -> None:
     measured = case.path("image").exists() and case.path("contours").exists()
     reformats = case_reformats(case.read_volume("image"), case.read_tree(), case.read_sections(), list(found.stenoses or ())) if measured else ()
     pictures = make_pictures(found, pullback, *(reformats or ((), (), ())), _calcium_cuts(case, found))
-    content = build(found, pictures, settings.report, case.edits())
+    reader = case.reader()
+    pictures |= {one.file: (case.path("pictures") / one.file).read_bytes() for one in reader.pictures}
+    content = build(found, pictures, settings.report, case.edits(), reader)
     progress("HTML and PDF")
+    case.write_json("report_content", content.to_json())
     with case.writing("report_html") as path:
         write_html(content, path)
     with case.writing("report_pdf") as path:
@@ -219,6 +222,7 @@ def _calcium_cuts(case: Case, found: Findings) -> tuple:
     return lesion_cuts(prepared(case.read_volume("calcium_image"))[0], case.read_volume("calcium_labels"), found.calcium)
 
 
+REPORT_USES = ("findings", "image", "calcium_labels", "tree", "contours", "pullback", "edits", READER_DRAFT)
 STAGES = (
     Stage(
         "segment",
@@ -254,5 +258,5 @@ STAGES = (
         verdict,
         tuple(f"findings.{name}" for name in ("stenoses", "plaque", "calcium", "ffr", "quality", "tree")),
     ),
-    Stage("report", (), ("report_html", "report_pdf"), report, ("findings", "image", "calcium_labels", "tree", "contours", "pullback", "edits"), ("report",)),
+    Stage("report", (), ("report_content", "report_html", "report_pdf"), report, REPORT_USES, ("report",)),
 )

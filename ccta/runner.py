@@ -76,6 +76,12 @@ def stale_stages(case: Case, stages: Sequence[Stage], settings: Settings) -> lis
     return [stage.name for stage in stages if stage.name in recorded and not is_current(case, stage, settings)]
 
 
+def changed_since(case: Case) -> list[str]:
+    """Names of the recorded stages that read something else than what the case holds now. The settings of a command are not asked."""
+    recorded = case.record()["stages"].items()
+    return [name for name, entry in recorded if _present(entry["inputs"]) != _present(_digests(case, tuple(entry["inputs"])))]
+
+
 def run_stages(
     case: Case, stages: Sequence[Stage], settings: Settings, progress: Callable[[str], Progress], resume: bool = False, command: str = ""
 ) -> list[StageResult]:

@@ -121,6 +121,7 @@ class FlowSettings:
     lv_mass_sd: float = 0.1  # relative, of the segmented or expected myocardial mass
     resistance_sd: float = 0.2  # relative, of the hyperaemic resistance between people of the same mass
     exponent_sd: float = 0.25  # published exponents run from 2.15 to 3
+    loss_sd: float = 0.15  # relative, of the reduced model's loss behind narrowings against 3-D; twice that outside the range it was fitted in
     lumen_sd_mm: float = 0.1  # where the contours do not state their own
 
 

@@ -7,6 +7,8 @@ with curved edges. Cells come in blocks that share no node with others of their 
 import numpy as np
 from numba import njit, prange
 
+WIDTH = 16  # nodes of a cell, 10 at most, padded: LLVM makes vectors only of loops of 16 and more
+
 
 @njit(cache=True, fastmath=True, parallel=True)
 def time_scales(cells, gradient, state, constants, tau, tau_c):
@@ -48,7 +50,7 @@ def assemble(mesh, state, fields, basis, target, wanted):
     m = cells.shape[1]
     for colour in range(len(colours) - 1):
         for block in prange(colours[colour], colours[colour + 1]):
-            w, local, matrix = np.empty((m, 4)), np.empty((m, 4)), np.empty((4, 4, m, m))
+            w, local, matrix, work = np.empty((m, 4)), np.empty((m, 4)), np.empty(m * 16 * WIDTH, target[0].dtype), np.zeros(6 * WIDTH, target[0].dtype)
             grad, laplace, adv = np.empty((m, 3)), np.empty(m), np.empty(m)
             u, gu, s, g = np.empty(4), np.empty((3, 3)), np.empty(3), np.empty((4, 3))
             before, acc = np.zeros((m, 3)), np.empty(3)
@@ -69,8 +71,7 @@ def assemble(mesh, state, fields, basis, target, wanted):
                     constants = (weight[q] * size, tau[e], tau_c[e], nu[e], rate)
                     _add_residual(value[q], (grad, adv, u, gu, s, acc), constants, local)
                     if wanted:
-                        _add_diagonal(value[q], (grad, adv, gu, laplace), constants, matrix)
-                        _add_coupling(value[q], (grad, adv, u, gu, s), constants, matrix)
+                        _add_jacobian(value[q], (grad, adv, u, gu, laplace, s), constants, work, matrix)
                 _scatter(cells[e], slot[e], (local, matrix), target, wanted)
 
 
@@ -162,40 +163,53 @@ def _add_residual(value, point, constants, local):
 
 
 @njit(cache=True, fastmath=True)
-def _add_diagonal(value, point, constants, matrix):
-    """What is the same for all three components, and the pressure's row and column."""
-    grad, adv, gu, laplace = point
-    dv, tau, _, nu, rate = constants
-    div = gu[0, 0] + gu[1, 1] + gu[2, 2]
+def _add_jacobian(value, point, constants, trial, matrix):
+    """Blocks of all pairs of nodes at a quadrature point, in the precision of the target. matrix: flat (m, 4, 4, WIDTH), the trial function last."""
+    grad, adv, u, gu, laplace, s = point
+    dv, tau, tau_c, nu, rate = constants
+    half_div, one = 0.5 * (gu[0, 0] + gu[1, 1] + gu[2, 2]), trial.dtype.type
+    for b in range(len(value)):
+        moved = adv[b] + rate * value[b]
+        trial[b], trial[WIDTH + b], trial[2 * WIDTH + b], trial[3 * WIDTH + b] = grad[b, 0], grad[b, 1], grad[b, 2], value[b]
+        trial[4 * WIDTH + b], trial[5 * WIDTH + b] = moved + half_div * value[b], moved - nu * laplace[b]
+    slopes = (one(gu[0, 0]), one(gu[0, 1]), one(gu[0, 2]), one(gu[1, 0]), one(gu[1, 1]), one(gu[1, 2]), one(gu[2, 0]), one(gu[2, 1]), one(gu[2, 2]))
+    speed, strong = (one(0.5 * u[0]), one(0.5 * u[1]), one(0.5 * u[2])), (one(dv * tau * s[0]), one(dv * tau * s[1]), one(dv * tau * s[2]))
+    weights = (one(dv), one(dv * tau), one(dv * nu), one(dv * tau_c))
     for a in range(len(value)):
-        x, y, z = grad[a, 0], grad[a, 1], grad[a, 2]
-        n, ta = dv * value[a], dv * tau * adv[a]
-        pull = (x * gu[0, 0] + y * gu[1, 0] + z * gu[2, 0], x * gu[0, 1] + y * gu[1, 1] + z * gu[2, 1], x * gu[0, 2] + y * gu[1, 2] + z * gu[2, 2])
-        for b in range(len(value)):
-            moved = adv[b] + rate * value[b]
-            strong = moved - nu * laplace[b]
-            dot = x * grad[b, 0] + y * grad[b, 1] + z * grad[b, 2]
-            same = n * moved + ta * strong + 0.5 * n * div * value[b] + dv * nu * dot
-            for i in range(3):
-                matrix[i, i, a, b] += same
-                matrix[i, 3, a, b] += ta * grad[b, i] - dv * grad[a, i] * value[b]
-                matrix[3, i, a, b] += n * grad[b, i] + dv * tau * (strong * grad[a, i] + value[b] * pull[i])
-            matrix[3, 3, a, b] += dv * tau * dot
+        _add_row(a, one(adv[a]), (slopes, speed, strong, weights), trial, matrix[a * 16 * WIDTH : (a + 1) * 16 * WIDTH])
 
 
 @njit(cache=True, fastmath=True)
-def _add_coupling(value, point, constants, matrix):
-    """What ties one velocity component to another."""
-    grad, adv, u, gu, s = point
-    dv, tau, tau_c, _, _ = constants
-    for a in range(len(value)):
-        test = dv * (value[a] + tau * adv[a])
-        for i in range(3):
-            far = dv * (0.5 * value[a] * u[i] + tau_c * grad[a, i])
-            for j in range(3):
-                near = test * gu[i, j] + dv * tau * s[i] * grad[a, j]
-                for b in range(len(value)):
-                    matrix[i, j, a, b] += near * value[b] + far * grad[b, j]
+def _add_row(a, adv, point, trial, row):
+    """Blocks of test function a with all trial functions. One loop whose every index is a constant plus b: LLVM makes vectors of it."""
+    (k00, k01, k02, k10, k11, k12, k20, k21, k22), (u0, u1, u2), (e0, e1, e2), (dw, dt, dn, dc) = point
+    x, y, z, n, ta = trial[a], trial[WIDTH + a], trial[2 * WIDTH + a], dw * trial[3 * WIDTH + a], dt * adv
+    test = n + ta
+    f0, f1, f2 = n * u0 + dc * x, n * u1 + dc * y, n * u2 + dc * z
+    c00, c01, c02 = test * k00 + e0 * x, test * k01 + e0 * y, test * k02 + e0 * z
+    c10, c11, c12 = test * k10 + e1 * x, test * k11 + e1 * y, test * k12 + e1 * z
+    c20, c21, c22 = test * k20 + e2 * x, test * k21 + e2 * y, test * k22 + e2 * z
+    p0, p1, p2 = dt * (x * k00 + y * k10 + z * k20), dt * (x * k01 + y * k11 + z * k21), dt * (x * k02 + y * k12 + z * k22)
+    for b in range(WIDTH):
+        gx, gy, gz, v, strong = trial[b], trial[WIDTH + b], trial[2 * WIDTH + b], trial[3 * WIDTH + b], trial[5 * WIDTH + b]
+        dot = x * gx + y * gy + z * gz
+        same = n * trial[4 * WIDTH + b] + ta * strong + dn * dot
+        row[b] += same + c00 * v + f0 * gx
+        row[WIDTH + b] += c01 * v + f0 * gy
+        row[2 * WIDTH + b] += c02 * v + f0 * gz
+        row[3 * WIDTH + b] += ta * gx - dw * x * v
+        row[4 * WIDTH + b] += c10 * v + f1 * gx
+        row[5 * WIDTH + b] += same + c11 * v + f1 * gy
+        row[6 * WIDTH + b] += c12 * v + f1 * gz
+        row[7 * WIDTH + b] += ta * gy - dw * y * v
+        row[8 * WIDTH + b] += c20 * v + f2 * gx
+        row[9 * WIDTH + b] += c21 * v + f2 * gy
+        row[10 * WIDTH + b] += same + c22 * v + f2 * gz
+        row[11 * WIDTH + b] += ta * gz - dw * z * v
+        row[12 * WIDTH + b] += n * gx + dt * x * strong + p0 * v
+        row[13 * WIDTH + b] += n * gy + dt * y * strong + p1 * v
+        row[14 * WIDTH + b] += n * gz + dt * z * strong + p2 * v
+        row[15 * WIDTH + b] += dt * dot
 
 
 @njit(cache=True)
@@ -209,4 +223,4 @@ def _scatter(nodes, slot, local, target, wanted):
             for b in range(len(nodes)):
                 for i in range(4):
                     for j in range(4):
-                        blocks[slot[a, b], i, j] += matrix[i, j, a, b]
+                        blocks[slot[a, b], i, j] += matrix[(16 * a + 4 * i + j) * WIDTH + b]

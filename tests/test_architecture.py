@@ -13,7 +13,8 @@ STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report", "met
 CFD_MAY_SEE = ("model", "units", "errors", "findings", "settings", "curves", "polydata", "edits", "tree_file", "case")
 HOMES = {
     "torch|monai": ("ccta/networks",),
-    "pydicom|itk|SimpleITK|dicomanonymizer": ("ccta/reading", "ccta/phantom"),
+    "pydicom|itk|SimpleITK|dicomanonymizer": ("ccta/reading", "ccta/phantom", "viewer/server"),
+    "pynetdicom|dicomweb_client|dbos|sqlalchemy|alembic": ("viewer/server",),
     "vtk|vtkmodules|pyvista": ("ccta/polydata.py", "ccta/anatomy/lumen_surface.py", "cfd/", "viewer/"),
     "gmsh|mmgpy": ("cfd/mesh",),
     "dolfinx|dolfinx_solver|ufl|basix|petsc4py": ("cfd/navier_stokes", "cfd/flow_space.py", "cfd/exact.py"),
@@ -45,7 +46,21 @@ def test_stage_folders_do_not_meet():
 
 def test_the_bottom_imports_nothing_above_it():
     above = "|".join(rf"ccta\.{name}" for name in (*STAGES, "pipeline", "runner", "cli"))
-    for name in ("model", "units", "errors", "findings", "settings", "coordinates", "curves", "polydata", "edits", "tree_file", "case"):
+    for name in (
+        "model",
+        "units",
+        "errors",
+        "findings",
+        "settings",
+        "coordinates",
+        "curves",
+        "polydata",
+        "edits",
+        "tree_file",
+        "reader_report",
+        "storage",
+        "case",
+    ):
         assert not imports(ROOT / f"ccta/{name}.py", above), name
 
 

@@ -13,12 +13,13 @@ from typing import Annotated
 
 import typer
 
-from ccta.case import Case, atomic_path
+from ccta.case import Case
 from ccta.cli.console import print_json, reporting, say
 from ccta.cli.stages import NAMES, names_of, pipeline
 from ccta.errors import BadInput
 from ccta.runner import Stage, StageResult, run_stages, select
 from ccta.settings import Settings, load_settings
+from ccta.storage import atomic_path
 
 Input = Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of DICOM files, one DICOM file, or a NIfTI, NRRD or MHA image.")]
 CaseDirectory = Annotated[Path, typer.Argument(metavar="CASE", help="Directory of the case.")]

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import getpass
-from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated
 
 import typer
 
+from ccta.calcium_editing import calcium_of, correct
 from ccta.case import Case
 from ccta.cli.analyse import CaseDirectory, Json, run_and_tell
 from ccta.cli.console import print_json, print_table
 from ccta.cli.stage_commands import tell_stale
 from ccta.cli.stages import pipeline
-from ccta.errors import BadInput, MissingStage
+from ccta.errors import BadInput
 from ccta.findings import Calcium
-from ccta.model import VESSELS, Unavailable
-from ccta.runner import run_stages, select
+from ccta.model import VESSELS
+from ccta.runner import select
 from ccta.settings import load_settings
 
 
@@ -51,19 +49,6 @@ def lesions(
     tell_stale(target, settings)
 
 
-def correct(case: Case, lesion: int, after: str, by: str) -> Calcium:
-    """Records and applies one correction, as the case's calcium stage: the list is scored again from its lesions, no image is read."""
-    from ccta.disease.calcium_list import edit_of
-    from ccta.pipeline import correct_calcium
-
-    edit = edit_of(calcium_of(case), lesion, after, by, datetime.now(UTC).isoformat(timespec="seconds"))
-    stage = next(stage for stage in pipeline() if stage.name == "calcium")
-    command = f"ccta lesions {case.root} {lesion}: {after}, by {by}"
-    settings = load_settings(case.root / "case.toml")
-    run_stages(case, [replace(stage, run=partial(correct_calcium, edit))], settings, lambda name: lambda message, share=None: None, command=command)
-    return calcium_of(case)
-
-
 def after_of(found: Calcium, lesion: int, vessel: str | None, reject: bool) -> str:
     """What the lesion shall count as; BadInput for an artery that is none, or where the list knows none."""
     from ccta.disease.calcium_list import NOT_CORONARY, candidate
@@ -75,14 +60,6 @@ def after_of(found: Calcium, lesion: int, vessel: str | None, reject: bool) -> s
     if named not in VESSELS:
         raise BadInput(f"{named!r} is no artery; lesion {lesion} can be of {', '.join(VESSELS)} (--vessel)")
     return named
-
-
-def calcium_of(case: Case) -> Calcium:
-    """The case's calcium finding; MissingStage with the reason where there is none."""
-    found = case.findings().calcium
-    if isinstance(found, Unavailable):
-        raise MissingStage(f"{case.root} has no calcium score ({found.reason}): run `ccta calcium INPUT {case.root}` first")
-    return found
 
 
 def show(found: Calcium, as_json: bool) -> None:

@@ -29,11 +29,11 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
 )
 
-from ccta.case import atomic_path
 from ccta.errors import BadInput, StorageFailed
 from ccta.reading.burned_in import LETTERS_SEEN, burned_in_reason
 from ccta.reading.dicom_files import File, Image, scan
 from ccta.reading.headers import is_gated, phase_percent
+from ccta.storage import atomic_path
 
 EDITION = "dicomfields_2026c"
 KEPT_CLASSES = {CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}

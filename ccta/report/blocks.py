@@ -1,6 +1,12 @@
 """The parts a report is made of, as data. The HTML and the PDF template lay out exactly these, and nothing else."""
 
-from dataclasses import asdict, dataclass, field
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field, replace
+
+from pydantic import TypeAdapter
 
 from ccta.model import Unavailable
 
@@ -64,16 +70,29 @@ class Headline:
 
 
 @dataclass(frozen=True)
+class Status:
+    """Whether the report may still change: the word for every page, one sentence for the first. tone as in Cell."""
+
+    word: str
+    sentence: str
+    tone: str = "grey"
+
+
+DRAFT = Status("Draft", "Draft: nobody has signed this report.")
+
+
+@dataclass(frozen=True)
 class ReportContent:
     title: str
     institution: str
     patient: tuple[tuple[str, str], ...]
     study_date: str
-    headline: Headline
+    headline: Headline | None
     impression: tuple[str, ...]
     cover: tuple[Picture, ...]
     sections: tuple[Section, ...]
     footer: str
+    status: Status = DRAFT
     pictures: dict[str, bytes] = field(repr=False, default_factory=dict)
     """key -> PNG."""
 
@@ -82,6 +101,17 @@ class ReportContent:
         values = asdict(self)
         del values["pictures"]
         return values
+
+    def to_json(self) -> str:
+        """With the pictures, in base64."""
+        return json.dumps({**self.as_dict(), "pictures": {key: base64.b64encode(png).decode() for key, png in self.pictures.items()}}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> ReportContent:
+        """What `to_json` wrote. ValueError for anything else."""
+        values = json.loads(text)
+        pictures = {key: base64.b64decode(png) for key, png in values.pop("pictures").items()}
+        return replace(TypeAdapter(cls).validate_python(values), pictures=pictures)
 
 
 def shown(value, pattern: str = "{:.0f}") -> str:

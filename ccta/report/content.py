@@ -6,17 +6,27 @@ from ccta.edits import Edit
 from ccta.errors import BadSettings
 from ccta.findings import Findings
 from ccta.model import SEGMENTS, Unavailable
+from ccta.reader_report import ReaderReport
 from ccta.report.blocks import RESEARCH_USE, Headline, Picture, ReportContent, Section, sentence, shown
 from ccta.report.calcium_section import calcium_section
 from ccta.report.disease_sections import plaque_section, segments_section, stenosis_section
 from ccta.report.hand_edits import edits_line, edits_section, marks_of
-from ccta.report.study_sections import clinical_section, ffr_section, heart_section, quality_section, technique_section, unmeasured_section
+from ccta.report.reader_sections import NO_READER, draft_status, reader_sections, reader_words
+from ccta.report.study_sections import ffr_section, heart_section, quality_section, technique_section, unmeasured_section
 from ccta.report.wording import BURDEN, CATEGORY_TONE, INTERPRETATION, LIMITS, ffr_verdict
 from ccta.settings import ReportSettings
 
 
-def build(findings: Findings, pictures: dict[str, bytes] | None = None, settings: ReportSettings | None = None, edits: Sequence[Edit] = ()) -> ReportContent:
-    """The report of one case. pictures: key -> PNG, as `ccta.report.pictures.make_pictures` names them; any may be absent. edits: the history by hand."""
+def build(
+    findings: Findings,
+    pictures: dict[str, bytes] | None = None,
+    settings: ReportSettings | None = None,
+    edits: Sequence[Edit] = (),
+    reader: ReaderReport = NO_READER,
+) -> ReportContent:
+    """The draft report of one case. pictures: key -> PNG, as `ccta.report.pictures.make_pictures` names them, and the reader's by their file names; any may
+    be absent. edits: the history by hand.
+    """
     pictures, settings = pictures or {}, settings or ReportSettings()
     if settings.language != "en":
         raise BadSettings(f'report language "{settings.language}" does not exist yet; it may be "en"')
@@ -33,7 +43,7 @@ def build(findings: Findings, pictures: dict[str, bytes] | None = None, settings
         else ()
     )
     sections = (
-        clinical_section(settings),
+        *reader_sections(reader, settings),
         technique_section(findings),
         quality_section(findings),
         calcium_section(findings, pictures),
@@ -49,10 +59,11 @@ def build(findings: Findings, pictures: dict[str, bytes] | None = None, settings
         patient=_patient(findings),
         study_date=findings.patient.study_date,
         headline=_headline(findings),
-        impression=(*impression(findings), *edits_line(edits)),
+        impression=(*reader_words(reader), *impression(findings), *edits_line(edits)),
         cover=tuple(Picture(key, caption) for key, caption in COVER if key in pictures),
         sections=tuple(s for s in sections if s is not None),
         footer=RESEARCH_USE,
+        status=draft_status(reader),
         pictures=dict(pictures),
     )
 

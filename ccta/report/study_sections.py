@@ -5,11 +5,6 @@ from ccta.model import SEGMENTS, Unavailable
 from ccta.report.blocks import Cell, Picture, Section, Table, cell, row, sentence, shown
 from ccta.report.hand_edits import MARK_NOTE, NO_MARKS, Marks
 from ccta.report.wording import FLOW_MODEL, NAMES, ffr_verdict
-from ccta.settings import ReportSettings
-
-
-def clinical_section(settings: ReportSettings) -> Section:
-    return Section("Clinical question", paragraphs=(settings.indication or "Not given to the software.",))
 
 
 def technique_section(findings: Findings) -> Section:

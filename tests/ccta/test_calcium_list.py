@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ccta.calcium_editing import correct
 from ccta.case import Case
-from ccta.cli.lesions import correct
 from ccta.disease.calcium_list import corrected, edit_of, totalled, with_corrections
 from ccta.errors import BadInput
 from ccta.findings import Acquisition, Calcium, CalciumLesion, Patient, RejectedCalcium

@@ -6,12 +6,13 @@ import os
 import numpy as np
 import pytest
 
-from ccta.case import Case, atomic_path
+from ccta.case import Case
 from ccta.errors import BadInput, MissingStage, Refusal, StorageFailed
 from ccta.findings import Acquisition
 from ccta.model import Branch, CoronaryTree, CrossSections, Unavailable, Volume
 from ccta.runner import Stage, is_current, run_stages, select, stale_stages
 from ccta.settings import Settings
+from ccta.storage import atomic_path
 
 
 def quiet(_name):

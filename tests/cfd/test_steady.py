@@ -103,11 +103,11 @@ def test_it_agrees_with_taylor_hood_elements(y):
 STEADY = (0.0, np.zeros((0, 3)))
 
 
-def assembled(space, state, nu, scales, motion=STEADY):
+def assembled(space, state, nu, scales, motion=STEADY, dtype=float):
     tau, tau_c = np.zeros(len(space.cells)), np.zeros(len(space.cells))
     viscosity = np.full(len(space.cells), nu)
     time_scales(space.cells, space.gradient, state, (viscosity, float(space.degree), *scales), tau, tau_c)
-    data, residual = np.zeros((len(space.pattern.column), 4, 4)), np.zeros_like(state)
+    data, residual = np.zeros((len(space.pattern.column), 4, 4), dtype), np.zeros_like(state)
     assemble(space.for_kernels, state, (tau, tau_c, viscosity, *motion), space.basis, (data, residual), True)
     return data, residual, tau, tau_c
 
@@ -125,6 +125,15 @@ def test_the_jacobian_is_the_derivative_of_the_residual(degree, bend, rate):
         assemble(space.for_kernels, state + sign * 1e-6 * change, (tau, tau_c, np.full(len(space.cells), nu), *motion), space.basis, (data, residual), False)
         sides.append(residual)
     np.testing.assert_allclose((to_scipy(space.pattern, data) @ change.ravel()).reshape(-1, 4), (sides[0] - sides[1]) / 2e-6, atol=1e-6)
+
+
+def test_blocks_in_single_precision_are_those_in_double_to_round_off():
+    """The solver's own are single: a Newton step needs no more, and the residual is in double either way."""
+    space = flow_space(bent_cube(2, 0.08), 2)
+    state = np.random.default_rng(0).normal(size=(len(space.nodes_mm), 4))
+    (exactly, residual, *_), (data, same, *_) = (assembled(space, state, 0.05, (0.5, 0.1), dtype=kind) for kind in (float, np.float32))
+    assert data.dtype == np.float32 and np.abs(data - exactly).max() < 2e-6 * np.abs(exactly).max()
+    np.testing.assert_array_equal(residual, same)
 
 
 @pytest.mark.parametrize(("degree", "bend"), [(1, 0.0), (2, 0.0), (2, 0.08)])

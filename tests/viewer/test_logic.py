@@ -12,6 +12,7 @@ from tests.ccta.example_findings import refused_findings
 from tests.viewer.small_case import HALF_LENGTH_MM, LESIONS, small_study
 from viewer.app import logic
 from viewer.app.charts import chart
+from viewer.app.measuring import measured
 from viewer.app.pictures import cpr_picture, cross_picture, slice_picture, stack_picture
 from viewer.app.planes import AXES, bounds_mm, plane_through
 from viewer.app.state import FIELDS_MM, ReadingState
@@ -201,15 +202,11 @@ def test_the_stack_shows_the_minimal_lumen_in_the_middle():
 def test_the_ruler_measures_patient_millimetres(name, axes):
     state = logic.opened(STUDY)
     size = np.ptp(bounds_mm(STUDY.volume), axis=0)
-    logic.on_ruler(state, STUDY, name, (0.25, 0.5), (0.75, 0.5))
-    assert state.ruler.length_mm == pytest.approx(size[axes[0]] / 2)
-    logic.on_ruler(state, STUDY, name, (0.5, 0.0), (0.5, 1.0))
-    assert state.ruler.length_mm == pytest.approx(size[axes[1]])
+    length_mm = lambda *ends: float(measured(STUDY, state, "length", name, ends).text.split()[0])  # noqa: E731
+    assert length_mm((0.25, 0.5), (0.75, 0.5)) == pytest.approx(size[axes[0]] / 2, abs=0.05)
+    assert length_mm((0.5, 0.0), (0.5, 1.0)) == pytest.approx(size[axes[1]], abs=0.05)
     state.field_mm = 30.0
-    logic.on_ruler(state, STUDY, name, (0.0, 0.0), (0.3, 0.4))
-    assert state.ruler.length_mm == pytest.approx(15.0)
-    logic.on_escape(state, STUDY)
-    assert state.ruler is None
+    assert length_mm((0.0, 0.0), (0.3, 0.4)) == pytest.approx(15.0)
 
 
 def test_a_window_is_dragged_within_bounds():
@@ -226,7 +223,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("on_slice"), st.sampled_from(sorted(AXES)), FRACTION, FRACTION),
     st.tuples(st.just("on_fraction"), FRACTION), st.tuples(st.just("on_hover"), st.floats(-1, 1)), st.tuples(st.just("on_step"), st.integers(-50, 50)),
     st.tuples(st.just("on_lesion"), st.integers(0, 1)), st.tuples(st.just("on_branch"), st.integers(0, 2)), st.tuples(st.just("on_turn"), st.floats(-360, 360)),
-    st.tuples(st.just("on_scroll"), st.sampled_from(sorted(AXES)), st.integers(-5, 5)), st.tuples(st.just("on_mode"), st.sampled_from(["ruler", "point", "x"])),
+    st.tuples(st.just("on_scroll"), st.sampled_from(sorted(AXES)), st.integers(-5, 5)), st.tuples(st.just("on_mode"), st.sampled_from(["drop", "x"])),
     st.tuples(st.just("on_next_lesion"), st.integers(-1, 1)), st.tuples(st.just("on_tightest")), st.tuples(st.just("on_escape")),
 )  # fmt: skip
 

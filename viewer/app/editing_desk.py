@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+from dataclasses import replace
 from pathlib import Path
 
-from ccta import editing
+from ccta import calcium_editing, editing
 from ccta.case import Case
 from ccta.edits import OF_STAGE, Edit
 from ccta.pipeline import STAGES
@@ -48,6 +49,15 @@ class EditingDesk:
         if not any(edit.state == state for edit in case.edits()):
             raise NotPossible("nothing_to_undo" if way == "undo" else "nothing_to_redo")
         self._shown(editing.undo(case) if way == "undo" else editing.redo(case))
+
+    async def correct_calcium(self, lesion: int, after: str, by: str) -> None:
+        """One correction of the calcium list; the score follows at once, verdict and report in the background."""
+        await self.job.halt()  # it writes the findings too
+        calcium = await asyncio.to_thread(calcium_editing.correct, Case.open(self.root), lesion, after, by)
+        self._changed = True
+        study = self.room.study
+        self.room.take(replace(study, findings=study.findings.model_copy(update={"calcium": calcium})))
+        self._say("stale")
 
     def _shown(self, history: list[Edit]) -> None:
         self._changed = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ccta import editing
@@ -37,15 +39,20 @@ def drag(state: ReadingState, study: Study, handle: int, x_mm: float, y_mm: floa
     handle, radius = int(handle) % HANDLES, float(np.hypot(float(x_mm), float(y_mm)))
     if not np.isfinite(radius):
         raise ValueError(f"a control point needs finite coordinates, got {x_mm}, {y_mm}")
-    base = handle_radii_mm(radii_of(draft, study.section(draft.branch)))
+    base = handle_radii_mm(pushed_radius_mm(draft, study.section(draft.branch)))
     change = list(draft.change_mm)
     change[handle] = float(np.clip(radius, *RADII_MM) - base[handle])
-    state.draft = Draft(draft.contour, draft.branch, draft.plane, tuple(change))
+    state.draft = replace(draft, change_mm=tuple(change))
 
 
 def radii_of(draft: Draft, section: CrossSections) -> np.ndarray:
     """(A,) the contour as it stood when drawing began."""
     return getattr(section, f"{draft.contour}_radius_mm")[draft.plane]
+
+
+def pushed_radius_mm(draft: Draft, section: CrossSections) -> np.ndarray:
+    """(A,) the contour with what the brush did, before any control point was pulled."""
+    return radii_of(draft, section) + (np.array(draft.pushed_mm) if draft.pushed_mm else 0.0)
 
 
 def handle_radii_mm(radius_mm: np.ndarray) -> np.ndarray:
@@ -59,7 +66,7 @@ def drawn_radius_mm(draft: Draft, section: CrossSections) -> np.ndarray:
 
     These bumps add up to one, so that equal changes at all points move the contour as a whole.
     """
-    radius = radii_of(draft, section)
+    radius = pushed_radius_mm(draft, section)
     angle = np.arange(len(radius)) * HANDLES / len(radius)
     apart = np.abs(angle[:, None] - np.arange(HANDLES))
     apart = np.minimum(apart, HANDLES - apart)
@@ -76,12 +83,12 @@ def handle_places(draft: Draft, section: CrossSections) -> np.ndarray:
 def contour_edit(state: ReadingState, study: Study, by: str) -> ContourEdit:
     """What was drawn, as an edit; the draft is closed. NotPossible where nothing was drawn."""
     draft = state.draft
-    if draft is None or not any(draft.change_mm):
+    if draft is None or not draft.changed:
         raise NotPossible("nothing_drawn")
     section = study.section(draft.branch)
     before, after = (section.contour_mm(draft.plane, radius) for radius in (radii_of(draft, section), drawn_radius_mm(draft, section)))
     place = _place(study, draft.branch, float(section.distance_mm[draft.plane]), by)
-    state.draft = None
+    state.draft, state.mode = None, ""
     center = _point(section.center_mm[draft.plane])
     return ContourEdit(**place, center_mm=center, contour=draft.contour, before_mm=[_point(p) for p in before], after_mm=[_point(p) for p in after])
 

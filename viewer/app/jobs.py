@@ -59,6 +59,17 @@ class Recompute:
             await self._stop()
             await self._ended("cancelled")
 
+    async def finished(self) -> None:
+        """Returns when no run is under way."""
+        while self.running:
+            await asyncio.wait([self._task])
+
+    async def halt(self) -> bool:
+        """Stops the run without a word, so that the case can be written to; True where there was one."""
+        was = self.running
+        await self._stop()
+        return was
+
     async def _stop(self) -> None:
         if self.running:
             self._task.cancel()

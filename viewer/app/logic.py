@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cfd.planner import stent_of, stent_over
-from viewer.app.state import FIELDS_MM, MODES, WINDOWS, ReadingState, Ruler
+from viewer.app.state import FIELDS_MM, MODES, WINDOWS, ReadingState
 from viewer.app.study import Study
 from viewer.app.views.oblique import follow_artery, plane_of, scrolled
 
@@ -119,21 +121,14 @@ def on_window_drag(state: ReadingState, study: Study, width_hu: float, level_hu:
 
 
 def on_mode(state: ReadingState, study: Study, mode: str) -> None:
-    """The ruler, or a centerline point to be moved; the same again ends it."""
+    """A reading tool, or a centerline point to be moved; the same again ends it."""
     state.mode = mode if mode in MODES and mode != state.mode else ""
-    state.ruler, state.draft = None, None
-
-
-def on_ruler(state: ReadingState, study: Study, name: str, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """A length in a slice between two places of its picture (fractions)."""
-    plane = plane_of(state, study, name)
-    length_mm = float(np.linalg.norm(plane.position_mm(*end) - plane.position_mm(*start)))
-    state.ruler = Ruler(name, tuple(map(float, start)), tuple(map(float, end)), length_mm)
+    state.draft, state.tools = None, replace(state.tools, pending=None)
 
 
 def on_escape(state: ReadingState, study: Study) -> None:
     """Leaves what is being drawn or measured."""
-    state.draft, state.mode, state.ruler = None, "", None
+    state.draft, state.mode, state.tools = None, "", replace(state.tools, pending=None, places=())
 
 
 def on_field(state: ReadingState, study: Study, name: str) -> None:
@@ -196,7 +191,8 @@ def _move(state: ReadingState, study: Study, branch: int, distance_mm: float) ->
 def _arrived(state: ReadingState, study: Study, on_vessel: bool) -> None:
     """Another place: what belonged to the last one is closed, and the row of the stenosis that holds it is chosen."""
     state.lesion = lesion_at(study, state) if on_vessel else -1
-    state.hover_mm, state.draft, state.ruler = -1.0, None, None
+    state.hover_mm, state.draft, state.tools = -1.0, None, replace(state.tools, pending=None)
+    state.mode = "" if state.mode == "brush" else state.mode
 
 
 def lesion_at(study: Study, state: ReadingState) -> int:

@@ -11,6 +11,7 @@ from trame.app import TrameApp
 from ccta.errors import CctaError
 from ccta.model import Unavailable
 from viewer.app import editor, logic
+from viewer.app.calcium_table import calcium_choices, calcium_corrections, calcium_line, calcium_rows
 from viewer.app.charts import chart
 from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import IdleWatch
@@ -76,7 +77,10 @@ class Page(TrameApp):
             subtitle=study_line(study.findings, say),
             vessels=[{"index": i, "name": b.name or f"{say['vessel']} {i}"} for i, b in enumerate(study.tree)],
             notes=notes(study.findings, say),
-            corrections=corrections(study, say),
+            calcium=calcium_rows(study, say),
+            calcium_line=calcium_line(study, say),
+            calcium_choices=calcium_choices(say),
+            corrections=[*corrections(study, say), *calcium_corrections(study, say)],
             can_undo=any(edit.state == "applied" for edit in study.history),
             can_redo=any(edit.state == "undone" for edit in study.history),
         )
@@ -103,9 +107,9 @@ class Page(TrameApp):
         """Every view at the place of the reading state."""
         reading = self.reading
         for name in AXES:
-            image, marks = slice_of(self, name)
+            image, drawn = slice_of(self, name)
             x, y = plane_of(reading, self.study, name).fraction(reading.position_mm)
-            self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_marks": marks})
+            self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_drawn": drawn})
         curves = self.kept(("chart", reading.branch, reading.stents), lambda: chart(self.study, reading.branch, reading.stents))
         self.state.update(chart=curves, place_x=100 * reading.distance_mm / curves["length_mm"] if curves["length_mm"] else 0)
         self.state.plan = self.kept(("plan", reading.stents), lambda: planned_rows(self.study, reading.stents))
@@ -116,7 +120,6 @@ class Page(TrameApp):
         self.show_cpr()
         self.show_stack()
         self.show_cross()
-        self.show_ruler()
         self._follow_in_tree()
 
     def _follow_in_tree(self) -> None:
@@ -134,7 +137,8 @@ class Page(TrameApp):
 
     def show_cpr(self) -> None:
         """The straightened vessel: while it turns nothing else changes."""
-        self.state.update(cpr=cpr_of(self, self.state.place_x, self.state.chart["lesions"]), cpr_angle=round(self.reading.cpr_angle_deg) % 360)
+        image, edges, marks = cpr_of(self, self.state.place_x, self.state.chart["lesions"])
+        self.state.update(cpr_image=image, cpr_edges=edges, cpr=marks, cpr_angle=round(self.reading.cpr_angle_deg) % 360)
 
     def show_stack(self) -> None:
         """Cross-sections before and behind the place."""
@@ -163,12 +167,6 @@ class Page(TrameApp):
             place_text=" · ".join(logic.place_facts(reading, self.study)), hover_x=100 * reading.hover_mm / length_mm, over_x=over_x(reading, self.study)
         )
 
-    def show_ruler(self) -> None:
-        """The length being measured."""
-        one = self.reading.ruler
-        ends = {"x1": 100 * one.start[0], "y1": 100 * one.start[1], "x2": 100 * one.end[0], "y2": 100 * one.end[1]} if one else {}
-        self.state.ruler = {"view": one.view, "text": f"{one.length_mm:.1f} mm", **ends} if one else None
-
     def kept(self, key: tuple, draw):
         """What was drawn for the same key before: most clicks move along one vessel or in one plane, and what does not change stays as it is."""
         known = self._drawn.setdefault(key[0], {})
@@ -185,12 +183,17 @@ class Page(TrameApp):
             action(*values)
             (show or self.show)()
             self.state.problem = ""
-        except NotPossible as reason:
-            self.state.problem = reason.said(self.say)
-        except CctaError as error:
-            self.state.problem = str(error)
-        except Exception:
-            log.exception("a click could not be shown")
+        except Exception as trouble:
+            self.refused(trouble)
+
+    def refused(self, trouble: Exception) -> None:
+        """What could not be done, as one sentence in the page's language where it has one; what nobody expected goes to the log."""
+        if isinstance(trouble, NotPossible):
+            self.state.problem = trouble.said(self.say)
+        elif isinstance(trouble, CctaError):
+            self.state.problem = str(trouble)
+        else:
+            log.error("a click could not be shown", exc_info=trouble)
             self.state.problem = self.say["not_shown"]
 
 

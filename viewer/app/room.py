@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-
 from trame.decorators import change
 
-from viewer.app import editor, logic, panels
+from viewer.app import brush, calcium_table, editor, logic, panels, tools
 from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import IdleWatch
 from viewer.app.keys import meaning
-from viewer.app.page import Page
 from viewer.app.pictures import cross_half_mm
+from viewer.app.report_room import ReportRoom
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.study import Study
 from viewer.app.views.handlers import VIEW_POINTER, ViewHandlers
 from viewer.app.words import LANGUAGES
 
-POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "ruler", "point", "handle", "key", *VIEW_POINTER)
+POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "point", "handle", "key", *VIEW_POINTER)
 """Handlers that `static/page.js` calls by name."""
 HU_PER_PIXEL = 4.0
 DEGREES_PER_PIXEL = 0.75
 
 
-class ReadingRoom(ViewHandlers, Page):
+class ReadingRoom(ViewHandlers, ReportRoom):
     """The page with its handlers. desk: where corrections go, None where nothing may be corrected."""
 
     def __init__(self, study: Study, title: str, server=None, secret: str = "", desk: EditingDesk | None = None, watch: IdleWatch | None = None):
-        ViewHandlers.__init__(self)
-        Page.__init__(self, study, title, server, desk, watch)
+        super().__init__(study, title, server, desk, watch)
         self._gesture = (None, None)
         for name in POINTER:
             self.server.controller.trigger(name)(getattr(self, name))
         panels.build(self.server, self, secret)
-
-    def _do(self, action, *values, show=None) -> None:
-        self.act(functools.partial(action, self.reading, self.study), *values, show=show)
 
     # --- what the reader does ---
 
@@ -97,14 +91,13 @@ class ReadingRoom(ViewHandlers, Page):
     def curve(self, fraction: float) -> None:
         """A click on the chart, the straightened vessel or a tile of the stack, as a fraction of the vessel's length."""
         self._do(logic.on_fraction, fraction)
+        self._do(tools.on_place)
 
     def pick(self, event) -> None:
         """A click on the tree; the browser sends the place in patient millimetres, or nothing beside the tree."""
         if isinstance(event, dict) and "worldPosition" in event:
             self._do(logic.on_position, event["worldPosition"])
-
-    def ruler(self, name: str, x0: float, y0: float, x1: float, y1: float) -> None:
-        self._do(lambda reading, study: logic.on_ruler(reading, study, name, (x0, y0), (x1, y1)), show=self.show_ruler)
+            self._do(tools.on_place)
 
     def mode(self, mode: str) -> None:
         self._do(logic.on_mode, mode)
@@ -139,13 +132,44 @@ class ReadingRoom(ViewHandlers, Page):
         half = cross_half_mm(self.study, self.reading)
         self._do(editor.drag, handle, 2 * half * (x - 0.5), 2 * half * (y - 0.5), show=self.show_cross)
 
+    def brush(self) -> None:
+        """The circle that pushes a contour, taken up or put away."""
+        if self.desk is not None:
+            self._do(brush.on_brush)
+
+    def brush_size(self, steps: int) -> None:
+        self._do(brush.on_brush_size, steps, show=self.show_tools)
+
+    def push(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        """The circle moved over the cross-section (fractions)."""
+        size = 2 * cross_half_mm(self.study, self.reading)
+        self._do(brush.on_push, (size * (x0 - 0.5), size * (y0 - 0.5)), (size * (x1 - 0.5), size * (y1 - 0.5)), show=self.show_cross)
+
+    def calcium(self, lesion: int) -> None:
+        """A row of the calcium list."""
+        self._do(calcium_table.on_calcium, lesion)
+
+    async def correct_calcium(self, lesion: int, counts_as: str) -> None:
+        """A calcium lesion accepted, rejected or given to another artery."""
+        if self.desk is not None:
+            try:
+                after = calcium_table.wanted(self.study, lesion, counts_as, self.state.reader)
+                await self.desk.correct_calcium(int(lesion), after, self.state.reader)
+            except Exception as trouble:
+                self.refused(trouble)
+            await self.desk.follow()
+
     async def _edit(self, make, *values) -> None:
         if self.desk is not None:
             self.act(lambda: self.desk.add(make(self.reading, self.study, *values, self.state.reader)))
             await self.desk.follow()
 
     async def keep(self) -> None:
-        await self._edit(editor.contour_edit)
+        """What was drawn: an outline is closed, a contour is kept."""
+        if self.reading.mode == "polygon":
+            self.close_outline()
+        else:
+            await self._edit(editor.contour_edit)
 
     async def rename(self, segment) -> None:
         await self._edit(editor.name_edit, segment)
@@ -171,12 +195,12 @@ class ReadingRoom(ViewHandlers, Page):
 
     @change("window")
     def _window(self, window, **_) -> None:
-        if window in WINDOWS:
+        if window in WINDOWS and not self.came_from_view("window", window):
             self._do(logic.on_window, window)
 
     @change("field")
     def _field(self, field, **_) -> None:
-        if field in FIELDS_MM:
+        if field in FIELDS_MM and not self.came_from_view("field", field):
             self._do(logic.on_field, field)
 
     @change("language")

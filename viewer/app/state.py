@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cfd.planner import Stent
+from viewer.app.tool_state import TOOLS, ToolState
 from viewer.app.views.state import ViewState
 
 WINDOWS = {"cta": (300.0, 800.0), "calcium": (400.0, 1500.0), "soft": (40.0, 400.0), "lung": (-600.0, 1500.0), "bone": (500.0, 2000.0)}
@@ -14,30 +15,28 @@ FIELDS_MM = {"whole": 0.0, "120 mm": 120.0, "60 mm": 60.0, "30 mm": 30.0}
 """Field of view of the slices; 0: all of the image."""
 
 COLOURS = ("FFR", "diameter", "stenosis")
-MODES = ("", "ruler", "point")
-"""What a press into a slice means: a place, a length, or where the centerline shall run."""
+MODES = ("", "point", *TOOLS)
+"""What a press into a picture means: a place, where the centerline shall run, or a reading tool."""
 HANDLES = 8
 """Control points of a contour, every 45 degrees."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A contour being drawn: which (lumen, wall), on which branch and plane, and the change of its radius at each of `HANDLES` angles, mm."""
+    """A contour being drawn: which (lumen, wall), on which branch and plane, and the change of its radius at each of `HANDLES` angles, mm.
+
+    pushed_mm: (A,) what the brush changed at each of the contour's own angles; () where it was not used.
+    """
 
     contour: str
     branch: int
     plane: int
     change_mm: tuple[float, ...] = (0.0,) * HANDLES
+    pushed_mm: tuple[float, ...] = ()
 
-
-@dataclass(frozen=True)
-class Ruler:
-    """A length in one slice: both ends in patient mm, and in fractions of the picture for drawing."""
-
-    view: str
-    start: tuple[float, float]
-    end: tuple[float, float]
-    length_mm: float
+    @property
+    def changed(self) -> bool:
+        return any(self.change_mm) or any(self.pushed_mm)
 
 
 @dataclass
@@ -60,7 +59,7 @@ class ReadingState:
     stents: tuple[Stent, ...] = ()
     mode: str = ""
     draft: Draft | None = None
-    ruler: Ruler | None = None
+    tools: ToolState = field(default_factory=ToolState)
     views: ViewState = field(default_factory=ViewState)
 
     @property

@@ -25,8 +25,6 @@ html, body { overflow: hidden !important; background: #0b0d0f; }
 .tile:nth-child(4) { box-shadow: inset 0 0 0 1.5px #5df29a; } .tile.mld span { color: #f0b849; font-weight: 600; }
 .tile span { position: absolute; left: 4px; bottom: 2px; font-size: 10.5px; color: #b8c4cf; text-shadow: 0 0 3px #000, 0 0 3px #000; pointer-events: none;
   white-space: nowrap; } .pane .name.low-name { top: auto; bottom: 4px; }
-.ruler-text { position: absolute; color: #ffe27a; font-size: 12px; font-weight: 600; line-height: 1; text-shadow: 0 0 3px #000, 0 0 3px #000;
-  transform: translate(6px, 4px); white-space: nowrap; }
 .sheet { position: fixed; inset: 0; z-index: 9; display: flex; align-items: center; justify-content: center; background: #000a; }
 .sheet > div { background: #15191d; border: 1px solid #3a434c; border-radius: 8px; padding: 14px 22px; max-width: 560px; }
 .sheet th { text-align: left; padding: 2px 18px 2px 0; color: #7ee2a8; font-weight: 600; white-space: nowrap; } .sheet b { color: #fff; }

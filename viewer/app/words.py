@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ccta.errors import BadInput
+from viewer.app.tool_words import TOOL_WORDS
 
 LANGUAGES = ("en", "zh")
 
 WORDS = {
+    **TOOL_WORDS,
     # views
     "axial": ("axial", "横断面"),
     "coronal": ("coronal", "冠状面"),
@@ -125,10 +127,8 @@ WORDS = {
     "delete_lesion": ("delete", "删除"),
     "regrade": ("regrade", "改分级"),
     "percent": ("%", "%"),
-    "ruler": ("ruler", "测距"),
     "move_point": ("move centerline", "移动中心线"),
-    "ruler_on": ("drag in a slice to measure", "在切面上拖动测量"),
-    "point_on": ("click in a slice where the centerline shall run", "点击切面,指定中心线经过的位置"),
+    "hint_point": ("click in a slice where the centerline shall run", "点击切面,指定中心线经过的位置"),
     "corrections": ("Corrections by hand", "手工修改"),
     "state_applied": ("applied", "有效"),
     "state_undone": ("undone", "已撤销"),
@@ -163,7 +163,6 @@ WORDS = {
     "key_keep": ("keep what was drawn", "保存所画内容"),
     "key_escape": ("leave drawing and measuring", "退出绘制与测量"),
     "key_undo": ("undo; with Shift redo", "撤销;按 Shift 重做"),
-    "key_ruler": ("ruler", "测距"),
     "key_point": ("move the centerline", "移动中心线"),
     "key_slab": ("slab: thin, MIP, mean, MinIP", "层厚投影:薄层、MIP、平均、MinIP"),
     "key_thickness": ("thinner or thicker slab by 1 mm", "层厚减或增 1 mm"),

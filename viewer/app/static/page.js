@@ -36,7 +36,6 @@
     const [x, y] = at(event, press.element);
     if (press.handle !== undefined) send('handle', Number(press.handle), x, y);
     else if (SLICES.includes(press.id) && press.button === 2) { send('window_to', dx, dy, press.x + press.y); }
-    else if (SLICES.includes(press.id) && state('mode') === 'ruler') send('ruler', press.id, ...press.from, x, y);
     else if (SLICES.includes(press.id) && !state('mode')) send('slice', press.id, x, y);
     else if (press.id === 'cpr') { turned = dy; send('turn_to', dy, press.x + press.y); }
   };

@@ -18,11 +18,11 @@
       press = { volume, x: event.clientX, y: event.clientY, moved: false, gesture: event.timeStamp };
     } else return;
     event.preventDefault();
-    event.stopPropagation();
+    event.stopImmediatePropagation();
   };
   const move = (event) => {
     if (!press) return;
-    event.stopPropagation();
+    event.stopImmediatePropagation();
     if (press.volume) {
       const dx = event.clientX - press.x, dy = event.clientY - press.y;
       press.moved = press.moved || Math.abs(dx) + Math.abs(dy) > 3;
@@ -36,7 +36,7 @@
   };
   const up = (event) => {
     if (!press) return;
-    event.stopPropagation();
+    event.stopImmediatePropagation();
     if (press.volume && !press.moved) {
       const box = press.volume.querySelector('img').getBoundingClientRect();
       send('volume_at', (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);

@@ -22,8 +22,13 @@ STILL_AFTER_S = 0.3
 class ViewHandlers:
     """Part of `ReadingRoom`: the views' own handlers."""
 
-    def __init__(self):
-        self.volume_scene, self._still_timer = None, None
+    def __init__(self, *room):
+        self.volume_scene, self._still_timer, self._kept_box = None, None, (None, None)
+        super().__init__(*room)
+
+    def show(self) -> None:
+        super().show()
+        self.follow_in_volume()
 
     # --- slices ---
 
@@ -97,7 +102,7 @@ class ViewHandlers:
     def _box(self, preset: str):
         """The image as a preset shows it; one is kept."""
         key = (preset, id(self.study.volume))
-        if getattr(self, "_kept_box", (None, None))[0] != key:
+        if self._kept_box[0] != key:
             self._kept_box = key, preset_box(self.study, preset)
         return self._kept_box[1]
 

@@ -11,7 +11,8 @@ from viewer.app.state import ReadingState
 from viewer.app.study import Study
 from viewer.app.views.curved import curved_at, place_in_curve
 from viewer.app.views.network_maps import network_map
-from viewer.app.views.state import MAX_SLAB_MM, NETWORK, PRESETS, SCENES, SLABS
+from viewer.app.views.state import MAX_SLAB_MM, NETWORK, PRESETS, SCENES, SLABS, ViewState
+from viewer.app.words import NotPossible
 
 CHOICES = {"slab": SLABS, "network": NETWORK, "scene": SCENES, "preset": PRESETS}
 SWITCHES = ("curved", "plaque", "outlines")
@@ -24,6 +25,19 @@ def on_choice(state: ReadingState, study: Study, field: str, value: str) -> None
     if field == "network" and value != "off":
         network_map(study, value)
     state.views = replace(state.views, **{field: value})
+
+
+def checked(study: Study, views: ViewState) -> ViewState:
+    """Views that were kept in the case, or those of a fresh page where they are none: numbers, orthogonal slices, known choices, maps that are there."""
+    try:
+        normals = np.array([np.cross(*axes) for axes in views.axes])
+        straight = np.allclose([np.abs(np.array(axes) @ np.array(axes).T) for axes in views.axes], np.eye(2), atol=1e-3)
+        known = all(getattr(views, field) in values for field, values in CHOICES.items()) and 0 <= views.thickness_mm <= MAX_SLAB_MM
+        if views.network != "off":
+            network_map(study, views.network)
+    except NotPossible:
+        return replace(views, network="off")
+    return views if straight and known and np.allclose(np.abs(normals @ normals.T), np.eye(3), atol=1e-3) else ViewState()
 
 
 def on_next(state: ReadingState, study: Study, field: str) -> None:

@@ -35,7 +35,7 @@ def on_rotate(state: ReadingState, study: Study, name: str, degrees: float) -> N
     right, down = state.views.axes_of(name)
     turn = Rotation.from_rotvec(np.deg2rad(degrees) * np.cross(right, down)).as_matrix()
     axes = tuple(state.views.axes_of(one) if one == name else _clean(np.array(state.views.axes_of(one)) @ turn.T) for one in NAMES)
-    state.views, state.ruler = replace(state.views, axes=axes, along=False), None
+    state.views = replace(state.views, axes=axes, along=False)
 
 
 def on_along(state: ReadingState, study: Study) -> None:
@@ -43,13 +43,13 @@ def on_along(state: ReadingState, study: Study) -> None:
     if state.views.along or state.branch < 0:
         on_upright(state, study)
     else:
-        state.views, state.ruler = replace(state.views, along=True), None
+        state.views = replace(state.views, along=True)
         follow_artery(state, study)
 
 
 def on_upright(state: ReadingState, study: Study) -> None:
     """Back to the patient's axes."""
-    state.views, state.ruler = replace(state.views, axes=tuple(UPRIGHT.values()), along=False), None
+    state.views = replace(state.views, axes=tuple(UPRIGHT.values()), along=False)
 
 
 def follow_artery(state: ReadingState, study: Study) -> None:

@@ -24,7 +24,7 @@ def view_bar(room) -> None:
 
 def cpr_switches(room) -> None:
     """Straight or curved, and plaque with its legend, over the reformat."""
-    with html.Div(classes="switches", v_if="cpr.image"):
+    with html.Div(classes="switches", v_if="cpr_image"):
         with html.Span(v_if="views.legend.length", id="plaque-legend", classes="classes"), html.Span(v_for="(one, i) in views.legend", key="i"):
             html.I(style=("`background: ${one.css}`",))
             html.Span("{{ tr[one.word] }} {{ one.hu }}")

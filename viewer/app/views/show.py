@@ -41,18 +41,18 @@ def _label(state: ReadingState, name: str, plane: Plane) -> dict:
     return {"turned": turned, "place": f"{tilt:.0f}°" if turned else f"{state.position_mm[PLACES[name]]:.1f} mm"}
 
 
-def cpr_of(page, place_x: float, lesions: list) -> dict:
-    """The reformat: its picture, edges and marks. place_x, lesions: percent of the vessel's length, as on the curve."""
+def cpr_of(page, place_x: float, lesions: list) -> tuple[str, list[str], dict]:
+    """The reformat's picture, edges, and marks. place_x, lesions: percent of the vessel's length, as on the curve."""
     state, study = page.reading, page.study
     key = ("cpr", state.branch, state.cpr_angle_deg, state.views.curved, *look_of(state))
     image, edges = page.kept(key, lambda: cpr_picture(study, state))
-    shown = {"image": image, "edges": edges, "x": place_x, "lesions": [one[:2] for one in lesions], "ratio": 0.0}
+    marks = {"x": place_x, "lesions": [one[:2] for one in lesions], "ratio": 0.0}
     if state.views.curved and state.branch >= 0:
         frame, length_mm = frame_of(study, state.branch), study.branch(state.branch).length_mm
         at = lambda percent: x_of(state, study, percent / 100 * length_mm)  # noqa: E731
         spans = [[at(start), at(start + width) - at(start)] for start, width, *_ in lesions]
-        shown |= {"x": at(place_x), "lesions": spans, "ratio": frame.width_mm / frame.height_mm}
-    return shown
+        marks = {"x": at(place_x), "lesions": spans, "ratio": frame.width_mm / frame.height_mm}
+    return image, edges, marks
 
 
 def over_x(state: ReadingState, study: Study) -> float:

@@ -12,6 +12,9 @@ SCENES = ("tree", "volume", "both")
 PRESETS = ("heart", "vessels", "boneless", "all")
 """What of the image the volume rendering shows. The names are keys of `viewer.app.words` with `preset_` before."""
 
+Direction = tuple[float, float, float]
+Axes = tuple[Direction, Direction]
+
 UPRIGHT = {
     "axial": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
     "coronal": ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0)),
@@ -29,7 +32,7 @@ class ViewState:
 
     slab: str = "thin"
     thickness_mm: float = 5.0
-    axes: tuple = tuple(UPRIGHT.values())
+    axes: tuple[Axes, Axes, Axes] = tuple(UPRIGHT.values())
     along: bool = False
     curved: bool = False
     plaque: bool = False

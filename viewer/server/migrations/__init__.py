@@ -1,0 +1,1 @@
+"""Changes of the server's tables, in order (alembic)."""
