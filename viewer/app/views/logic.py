@@ -29,15 +29,17 @@ def on_choice(state: ReadingState, study: Study, field: str, value: str) -> None
 
 def checked(study: Study, views: ViewState) -> ViewState:
     """Views that were kept in the case, or those of a fresh page where they are none: numbers, orthogonal slices, known choices, maps that are there."""
+    normals = np.array([np.cross(*axes) for axes in views.axes])
+    flat = np.allclose([np.array(axes) @ np.array(axes).T for axes in views.axes], np.eye(2), atol=1e-3)
+    square = flat and np.allclose(np.abs(normals @ normals.T), np.eye(3), atol=1e-3)
+    known = all(getattr(views, field) in values for field, values in CHOICES.items()) and 0 <= views.thickness_mm <= MAX_SLAB_MM
+    if not (square and known):
+        return ViewState()
     try:
-        normals = np.array([np.cross(*axes) for axes in views.axes])
-        straight = np.allclose([np.abs(np.array(axes) @ np.array(axes).T) for axes in views.axes], np.eye(2), atol=1e-3)
-        known = all(getattr(views, field) in values for field, values in CHOICES.items()) and 0 <= views.thickness_mm <= MAX_SLAB_MM
-        if views.network != "off":
-            network_map(study, views.network)
+        on_choice(ReadingState(views=views), study, "network", views.network)
     except NotPossible:
         return replace(views, network="off")
-    return views if straight and known and np.allclose(np.abs(normals @ normals.T), np.eye(3), atol=1e-3) else ViewState()
+    return views
 
 
 def on_next(state: ReadingState, study: Study, field: str) -> None:

@@ -33,10 +33,10 @@ def network_map(study: Study, kind: str) -> Volume:
     return _read(study.root, kind, path.stat().st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=len(ITEMS))
+@functools.lru_cache(maxsize=1)  # a map takes as much memory as half an image
 def _read(root: Path, kind: str, made_ns: int) -> Volume:
     found = Case(root).read_volume(ITEMS[kind])
-    return found.with_array(np.clip(found.array, 0, 100).astype(np.uint8))
+    return found if found.array.dtype == np.uint8 else found.with_array(np.clip(found.array, 0, 100).astype(np.uint8))
 
 
 def overlaid(picture: np.ndarray, study: Study, kind: str, positions_mm: Callable[[], np.ndarray]) -> np.ndarray:

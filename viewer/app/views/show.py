@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from viewer.app.pictures import cpr_picture, slice_picture
-from viewer.app.planes import Plane, edge_letters
+from viewer.app.planes import AXES, edge_letters
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
 from viewer.app.views.colouring import plaque_legend
@@ -15,8 +15,6 @@ from viewer.app.views.oblique import cross_hair, plane_of, tilt_deg
 from viewer.app.views.outlines import outline_paths
 
 TURNED_DEG = 0.5
-PLACES = {"axial": 2, "coronal": 1, "sagittal": 0}
-"""The patient axis along which an upright slice is named."""
 
 
 def look_of(state: ReadingState) -> tuple:
@@ -32,13 +30,13 @@ def slice_of(page, name: str) -> tuple[str, dict]:
     key = (name, *plane.origin_mm, *plane.right, *plane.down, state.field_mm, *look_of(state))
     image = page.kept(key, lambda: slice_picture(study, state, plane))
     outlines = page.kept((f"{name}-outlines", *key[1:10], state.field_mm), lambda: outline_paths(study, plane)) if state.views.outlines else {}
-    return image, {**cross_hair(state, study, name), **outlines, "edges": edge_letters(plane.right, plane.down), **_label(state, name, plane)}
+    return image, {**cross_hair(state, study, name), **outlines, "edges": edge_letters(plane.right, plane.down), **_label(state, name)}
 
 
-def _label(state: ReadingState, name: str, plane: Plane) -> dict:
+def _label(state: ReadingState, name: str) -> dict:
     tilt = tilt_deg(state, name)
     turned = state.views.along or tilt > TURNED_DEG
-    return {"turned": turned, "place": f"{tilt:.0f}°" if turned else f"{state.position_mm[PLACES[name]]:.1f} mm"}
+    return {"turned": turned, "place": f"{tilt:.0f}°" if turned else f"{state.position_mm[AXES[name][2]]:.1f} mm"}
 
 
 def cpr_of(page, place_x: float, lesions: list) -> tuple[str, list[str], dict]:
