@@ -87,7 +87,7 @@ class Objects(BaseModel):
 
 def query_of(
     text: Annotated[str, "in name, number, accession number or description"] = "",
-    status: Literal["", STATUSES] = "",
+    status: Literal[("", *STATUSES)] = "",
     urgent: bool = False,
     sort: Literal[SORTS] = "urgent",
     page: int = 1,
