@@ -73,11 +73,19 @@ def resident_mb(pid: int) -> float:
         return 0.0
 
 
-class Launcher:
-    """closed(session, reason) is called once for each viewer that has ended."""
+def viewer_command(root: Path, author: str, idle_minutes: float) -> tuple[str, ...]:
+    """`ccta view` on a case for one person, ending with its standard input."""
+    options = ("--no-browser", "--attached", "--reader", author, "--idle-minutes", str(idle_minutes))
+    return (sys.executable, "-m", "ccta.cli.main", "view", str(root), *options)
 
-    def __init__(self, rules: ViewerSettings | None = None, closed: Callable[[ReadingSession, str], None] = lambda session, reason: None):
-        self.rules, self._closed = rules or ViewerSettings(), closed
+
+class Launcher:
+    """closed(session, reason) is called once for each viewer that has ended. command: what is run, as `viewer_command`."""
+
+    def __init__(
+        self, rules: ViewerSettings | None = None, closed: Callable[[ReadingSession, str], None] = lambda session, reason: None, command=viewer_command
+    ):
+        self.rules, self._closed, self._command = rules or ViewerSettings(), closed, command
         self._sessions: dict[str, ReadingSession] = {}
         self._starting: dict[tuple[str, str], asyncio.Task] = {}
 
@@ -103,10 +111,10 @@ class Launcher:
         return await asyncio.shield(task)
 
     async def _start(self, person: Person, study: str, root: Path) -> ReadingSession:
-        command = (sys.executable, "-m", "ccta.cli.main", "view", str(root), "--no-browser", "--attached", "--reader", person.full_name)
         process = await asyncio.create_subprocess_exec(
-            *command, "--idle-minutes", str(self.rules.idle_minutes), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True
-        )
+            *self._command(root, person.full_name, self.rules.idle_minutes),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
         try:
             address = await asyncio.wait_for(_first_address(process), self.rules.start_s)
         except TimeoutError as error:
