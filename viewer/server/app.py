@@ -33,6 +33,8 @@ def build_app(services: Services, uploads: Path, upload_bytes: int, keep_free_by
         tasks = [asyncio.create_task(services.launcher.watch(services.accounts.living))]
         if chore is not None:
             tasks.append(asyncio.create_task(_regularly(chore)))
+        if services.launcher.rules.spare:
+            await services.launcher.warm()
         yield
         for task in tasks:
             task.cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import re
@@ -73,19 +74,18 @@ def resident_mb(pid: int) -> float:
         return 0.0
 
 
-def viewer_command(root: Path, author: str, idle_minutes: float) -> tuple[str, ...]:
-    """`ccta view` on a case for one person, ending with its standard input."""
-    options = ("--no-browser", "--attached", "--reader", author, "--idle-minutes", str(idle_minutes))
-    return (sys.executable, "-m", "ccta.cli.main", "view", str(root), *options)
+VIEWER = (sys.executable, "-m", "viewer.app.spare")
+"""A viewer that waits for its orders."""
 
 
 class Launcher:
-    """closed(session, reason) is called once for each viewer that has ended. command: what is run, as `viewer_command`."""
+    """closed(session, reason) is called once for each viewer that has ended. command: what is run, waiting for its orders as `viewer.app.spare` does."""
 
     def __init__(
-        self, rules: ViewerSettings | None = None, closed: Callable[[ReadingSession, str], None] = lambda session, reason: None, command=viewer_command
+        self, rules: ViewerSettings | None = None, closed: Callable[[ReadingSession, str], None] = lambda session, reason: None, command: tuple = VIEWER
     ):
         self.rules, self._closed, self._command = rules or ViewerSettings(), closed, command
+        self._spare: asyncio.subprocess.Process | None = None
         self._sessions: dict[str, ReadingSession] = {}
         self._starting: dict[tuple[str, str], asyncio.Task] = {}
 
@@ -111,10 +111,10 @@ class Launcher:
         return await asyncio.shield(task)
 
     async def _start(self, person: Person, study: str, root: Path) -> ReadingSession:
-        process = await asyncio.create_subprocess_exec(
-            *self._command(root, person.full_name, self.rules.idle_minutes),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+        await self.warm()
+        process, self._spare = self._spare, None
+        order = {"case": str(root), "author": person.full_name, "idle_minutes": self.rules.idle_minutes}
+        process.stdin.write(json.dumps(order).encode() + b"\n")
         try:
             address = await asyncio.wait_for(_first_address(process), self.rules.start_s)
         except TimeoutError as error:
@@ -131,7 +131,15 @@ class Launcher:
         session = ReadingSession(secrets.token_urlsafe(32), person.login, person.session, study, process, parts.port, secret)
         self._sessions[session.key] = session
         session.reaper = asyncio.create_task(self._reap(session))
+        if self.rules.spare:
+            await self.warm()
         return session
+
+    async def warm(self) -> None:
+        """Starts a viewer that waits, where none does."""
+        if self._spare is None or self._spare.returncode is not None:
+            pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+            self._spare = await asyncio.create_subprocess_exec(*self._command, **pipes, start_new_session=True)
 
     async def _reap(self, session: ReadingSession) -> None:
         """Reads what the viewer still says, until it ends."""
@@ -164,6 +172,8 @@ class Launcher:
             task.cancel()
         await asyncio.gather(*self._starting.values(), return_exceptions=True)
         await asyncio.gather(*(self.close(session, "server stopped") for session in list(self._sessions.values())))
+        if self._spare is not None:
+            await _end(self._spare)
 
     async def watch(self, living: Callable[[], set[str]], check_s: float = CHECK_S) -> None:
         """For ever: ends viewers that are too large, and those whose login is over. living() gives the logins that are not; it is called in a thread."""

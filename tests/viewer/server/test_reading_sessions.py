@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
@@ -27,12 +26,9 @@ BEN = replace(ANNA, login="ben", full_name="Ben Reader", session="b" * 64)
 PASSWORD = "a long sentence of words"
 
 
-QUICK = "import sys; print('http://127.0.0.1:1/index.html?secret=' + '%s', flush=True); sys.stdin.read()"
-
-
-def quick(root, author, idle_minutes):
-    """In place of the viewer, where only processes matter; the real one follows below."""
-    return (sys.executable, "-c", QUICK % secrets.token_hex(4))
+STAND_IN = "import sys, secrets; sys.stdin.readline() and print('http://127.0.0.1:1/x?secret=' + secrets.token_hex(4), flush=True) is sys.stdin.read()"
+QUICK = (sys.executable, "-c", STAND_IN)
+"""In place of the viewer, where only processes matter; the real one follows below."""
 
 
 def alive(pid: int) -> bool:
@@ -52,7 +48,7 @@ def case(tmp_path_factory):
 
 def test_one_viewer_for_each_login_and_case_and_none_left_behind(case):
     ends = []
-    launcher = Launcher(ViewerSettings(most=2), lambda session, reason: ends.append((session.who, reason)), quick)
+    launcher = Launcher(ViewerSettings(most=2), lambda session, reason: ends.append((session.who, reason)), QUICK)
 
     async def story():
         first, again, other = await asyncio.gather(launcher.open(ANNA, "1", case), launcher.open(ANNA, "1", case), launcher.open(BEN, "1", case))
@@ -65,6 +61,9 @@ def test_one_viewer_for_each_login_and_case_and_none_left_behind(case):
         assert len(launcher) == 1 and launcher.of(other.key, BEN) is None
         await launcher.close_of(ANNA.session)
         assert len(launcher) == 0 and not alive(first.process.pid)
+        spare = launcher._spare.pid
+        await launcher.close_all()
+        assert not alive(spare)
 
     asyncio.run(story())
     assert [who for who, _ in ends] == ["ben", "anna"]
@@ -72,8 +71,8 @@ def test_one_viewer_for_each_login_and_case_and_none_left_behind(case):
 
 def test_a_viewer_that_grows_or_whose_login_is_over_is_ended(case):
     ends = []
-    launcher = Launcher(ViewerSettings(memory_mb=1.0), lambda session, reason: ends.append(reason), quick)
-    roomy = Launcher(ViewerSettings(), lambda session, reason: ends.append(reason), quick)
+    launcher = Launcher(ViewerSettings(memory_mb=1.0), lambda session, reason: ends.append(reason), QUICK)
+    roomy = Launcher(ViewerSettings(), lambda session, reason: ends.append(reason), QUICK)
 
     async def story():
         for one in (launcher, roomy):
@@ -89,7 +88,7 @@ def test_a_viewer_that_grows_or_whose_login_is_over_is_ended(case):
 
 
 def test_a_case_that_cannot_be_opened_is_said_and_leaves_no_process(tmp_path):
-    launcher = Launcher()
+    launcher = Launcher(ViewerSettings(spare=False), command=(sys.executable, "-c", "pass"))
     with pytest.raises(NotOpened, match="could not open"):
         asyncio.run(launcher.open(ANNA, "1", tmp_path))
     assert len(launcher) == 0
@@ -160,12 +159,13 @@ def test_viewers_belong_to_their_login_and_die_with_a_killed_server(tmp_path, ca
         accounts.add(login, f"{login.title()} Reader", ("reader",), PASSWORD + ".")
         accounts.set_password(login, PASSWORD, own=True)
     port = free_port()
-    command = [sys.executable, "-m", "ccta.cli.main", "serve", str(tmp_path / "cases"), "--data", str(tmp_path / "data"), "--port", str(port)]
+    (tmp_path / "server.toml").write_text('data = "data"\n[viewer]\nspare = false\n')
+    command = [sys.executable, "-m", "ccta.cli.main", "serve", str(tmp_path / "cases"), "--config", str(tmp_path / "server.toml"), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert str(port) in process.stdout.readline()
             found, page = asyncio.run(two_readers(f"http://127.0.0.1:{port}"))
-            viewers = children(process.pid)
+            viewers = children(process.pid)  # ben's
             assert found == [200, 404, 101, 403, 403, 403, 204, 303, 404] and "<!doctype html>" in page.lower()
             assert len(viewers) == 1
         finally:
