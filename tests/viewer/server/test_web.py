@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.routing import Mount
 
+from tests.benchmarks.fuzz_web import fuzz
 from tests.viewer.server.web_app import PATIENT, Asked, add_study, made_server, signed_in, write_cases
 from viewer.server.case_folder import CaseFolder
 from viewer.server.security import OPEN
@@ -323,3 +324,10 @@ def test_websockets_through_the_application_itself_are_closed(web):
 
     asyncio.run(web[0].app.build_middleware_stack()({"type": "websocket", "path": "/view/x/ws", "headers": []}, None, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_made_up_requests_bring_no_error_no_traceback_and_no_path(tmp_path):
+    """A few for each operation and person; `make bench-server` sends 10,000."""
+    write_cases(tmp_path / "cases")
+    statuses, faults = fuzz(made_server(tmp_path / "data", tmp_path / "cases", Asked()), tmp_path, 2)
+    assert faults == [] and statuses.total() > 100 and statuses[200] > 10
