@@ -20,6 +20,7 @@ from viewer.server.accounts import Accounts, Person
 from viewer.server.sessions import Launcher, NotOpened, resident_mb
 from viewer.server.settings import ViewerSettings
 from viewer.server.store import open_store
+from viewer.server.supervisor import Part, Supervisor
 
 ANNA = Person("anna", "Anna Reader", ("reader",), session="a" * 64, csrf="c")
 BEN = replace(ANNA, login="ben", full_name="Ben Reader", session="b" * 64)
@@ -216,3 +217,20 @@ def test_a_person_logs_in_reads_a_case_and_logs_out(tmp_path, case):
         assert page.url.endswith("/login") and page.locator("#axial").count() == 0
         assert errors == []
         browser.close()
+
+
+def test_a_process_that_dies_is_started_again_and_one_with_wrong_settings_is_not(tmp_path):
+    supervisor = Supervisor([Part("lists", ("user", "list", "--data", str(tmp_path))), Part("wrong", ("user", "lock", "nobody", "--data", str(tmp_path)))], 0.1)
+
+    async def story():
+        running, seen = asyncio.create_task(supervisor.run()), set()
+        while len(seen) < 2 or supervisor.processes["wrong"].returncode is None:
+            await asyncio.sleep(0.05)
+            seen |= {supervisor.processes["lists"].pid} if "lists" in supervisor.processes else set()
+        last = supervisor.processes["lists"]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return last, supervisor.processes["wrong"].returncode
+
+    last, wrong = asyncio.run(story())
+    assert last.returncode is not None and wrong == 2
