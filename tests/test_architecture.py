@@ -17,10 +17,11 @@ HOMES = {
     "torch|monai": ("ccta/networks",),
     "pydicom|itk|SimpleITK|dicomanonymizer": ("ccta/reading", "ccta/phantom", "ccta/report/dicom_", "viewer/server"),
     "pynetdicom|dicomweb_client|dbos|sqlalchemy|alembic": ("viewer/server",),
-    "vtk|vtkmodules|pyvista": ("ccta/polydata.py", "ccta/anatomy/lumen_surface.py", "cfd/", "viewer/"),
+    "vtk|vtkmodules|pyvista": ("ccta/polydata.py", "ccta/anatomy/lumen_surface.py", "cfd/", "viewer/app", "viewer/scenes"),
     "gmsh|mmgpy": ("cfd/mesh",),
     "dolfinx|dolfinx_solver|ufl|basix|petsc4py": ("cfd/navier_stokes", "cfd/flow_space.py", "cfd/exact.py"),
     "trame": ("viewer/app",),
+    "fastapi|starlette|uvicorn|argon2": ("viewer/server",),
     "highdicom": ("ccta/report/dicom_",),
     "fhir|hl7apy": ("ccta/report/exchange.py",),
 }

@@ -9,8 +9,8 @@ import traceback
 
 import typer
 
-from ccta.cli import analyse, batch, cohort, deidentify, demo, edits, evaluate, export, flow, inspect, lesions, phantom, show, sign, stage_commands, sweep
-from ccta.cli import train as training
+from ccta.cli import analyse, batch, cohort, deidentify, demo, edits, evaluate, export, flow, inspect, lesions, listen
+from ccta.cli import phantom, serve, show, sign, stage_commands, sweep, train, transfer
 from ccta.cli.console import say
 from ccta.errors import CctaError
 
@@ -23,8 +23,8 @@ app = typer.Typer(
     help="Coronary CT angiography: from a CT study to findings, FFR-CT and a report. Research use only, not for diagnosis.",
 )
 COMMANDS = (
-    *(analyse, batch, cohort, stage_commands, lesions, edits, sign, export, flow, sweep),
-    *(phantom, inspect, deidentify, show, evaluate, training, demo),
+    *(analyse, inspect, stage_commands, lesions, edits, flow, sign, export, show, serve, listen, transfer),
+    *(batch, cohort, sweep, deidentify, phantom, evaluate, train, demo),
 )
 for module in COMMANDS:
     module.register(app)

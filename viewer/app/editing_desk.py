@@ -20,13 +20,13 @@ from viewer.app.words import NotPossible
 
 
 class EditingDesk:
-    """Holds the case that is edited. room: the ReadingRoom that shows what changes."""
+    """Holds the case that is edited. room: the ReadingRoom that shows what changes. author: who makes every edit; "" lets the page say it."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, author: str = ""):
         self.root, self.room = Path(root), None
         self._changed = self._behind = False
         self.job = Recompute(self.root, self._tell, self._ended)
-        self.reader = _account()
+        self.author, self.reader = author, author or _account()
 
     def opened(self, study: Study) -> Study:
         """The study as it is read: where its stages are older than its edits (a computation was cancelled), with what the edits change at once."""

@@ -53,7 +53,7 @@ class Page(TrameApp):
         keys = [name for key in KEYS for name in key.names]
         self.state.update(title=title, trame__title=title, problem="", plan_text="", regrade_text="", press=[0, 0], key_names=keys, help=False, ended="")
         self.state.update(window="cta", field="whole", colour_by=colour, language="en", mode="", can_edit=self.desk is not None, volume_image="")
-        self.state.update(reader=self.desk.reader if self.desk else "", job=None, job_word="")
+        self.state.update(reader=self.desk.reader if self.desk else "", author_known=bool(self.desk and self.desk.author), job=None, job_word="")
 
     def translate(self, language: str) -> None:
         """Everything that is written in the page's language."""

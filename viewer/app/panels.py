@@ -67,12 +67,13 @@ def _bar(room) -> None:
             id="reader",
             v_model=("reader",),
             v_if="can_edit",
+            disabled=("author_known",),
             placeholder=("tr.reader",),
             title=("tr.reader_hint",),
             change=(room.recall, "[$event.target.value]"),
         )
         html.Button("⟲", id="reset", click=room.reset_view, title=("tr.reset_title",))
-        html.A("{{ tr.report }}", id="report", href="/report.html", target="_blank")
+        html.A("{{ tr.report }}", id="report", href="report.html", target="_blank")
         html.Button("中文 / EN", id="language", click=room.switch_language)
         html.Button("{{ tr.help }} ?", id="help", click=room.toggle_help)
         html.Span("{{ tr.research }}", classes="note")

@@ -161,7 +161,7 @@ class ReadingRoom(ViewHandlers, ReportRoom):
 
     async def _edit(self, make, *values) -> None:
         if self.desk is not None:
-            self.act(lambda: self.desk.add(make(self.reading, self.study, *values, self.state.reader)))
+            self.act(lambda: self.desk.add(make(self.reading, self.study, *values, self.desk.author or self.state.reader)))
             await self.desk.follow()
 
     async def keep(self) -> None:

@@ -160,7 +160,7 @@ class Accounts:
         password = checked_password(password, login, self.rules) if password else secrets.token_urlsafe(12)
         account = Account(login=login, full_name=full_name, roles=",".join(checked_roles(roles)), password=self._hasher.hash(password), must_change=True)
         try:
-            with self._store.session.begin() as db:
+            with self._store.writing() as db:
                 db.add(account)
         except IntegrityError as error:
             raise BadInput(f"there is already an account {login}") from error
@@ -168,7 +168,7 @@ class Accounts:
 
     def lock(self, login: str, locked: bool = True) -> None:
         """Locks an account and ends its sessions, or unlocks it and forgets its failed tries."""
-        with self._store.session.begin() as db:
+        with self._store.writing() as db:
             account = self._account(db, login)
             if locked and "admin" in account.roles and not self._other_admin(db, account):
                 raise BadInput(f"{login} is the last admin that can log in; make another one first")
@@ -177,7 +177,7 @@ class Accounts:
 
     def set_roles(self, login: str, roles: tuple[str, ...]) -> None:
         """Other roles, from the next request on."""
-        with self._store.session.begin() as db:
+        with self._store.writing() as db:
             account, roles = self._account(db, login), checked_roles(roles)
             if "admin" in account.roles and "admin" not in roles and not self._other_admin(db, account):
                 raise BadInput(f"{login} is the last admin that can log in; make another one first")
@@ -185,7 +185,7 @@ class Accounts:
 
     def set_password(self, login: str, password: str = "", own: bool = False, keep_session: str = "") -> str:
         """A new password, made up where none is given. own: chosen by the person, so that it need not be changed. Ends the account's other sessions."""
-        with self._store.session.begin() as db:
+        with self._store.writing() as db:
             account = self._account(db, login)
             password = checked_password(password, login, self.rules) if password else secrets.token_urlsafe(12)
             if own and self._right(account.password, password):
@@ -209,7 +209,7 @@ class Accounts:
         """The token of a new session and who it is. Refused with one sentence for everything that is wrong, another one while locked out."""
         account, now, token = self._checked(login, password, address), self._clock(), secrets.token_urlsafe(32)
         person = _person(account, token_hash(token), secrets.token_urlsafe(32))
-        with self._store.session.begin() as db:
+        with self._store.writing() as db:
             db.add(LoginSession(token_hash=person.session, account_id=account.id, csrf=person.csrf, begun_s=now, used_s=now, address=address))
             if self._hasher.check_needs_rehash(account.password):
                 db.get(Account, account.id).password = self._hasher.hash(password)
@@ -225,14 +225,14 @@ class Accounts:
     def _checked(self, login: str, password: str, address: str) -> Account:
         """The account of a right password, its failed tries forgotten. Refused for everything else."""
         login, now = login[:32].lower(), self._clock()
-        with self._store.session.begin() as db:
+        with self._store.writing() as db:
             self._refuse_when_locked_out(db, login, address, now)
             db.add(FailedTry(login=login, address=address, at_s=now))  # before the password is looked at, so that tries at the same moment count too
             account = db.scalar(select(Account).where(Account.login == login))
         right = self._right(account.password if account else self._nobody, password[:256])
         if account is None or not right or account.locked:
             raise Refused("Name or password is wrong, or the account is locked.")
-        with self._store.session.begin() as db:
+        with self._store.writing() as db:
             db.execute(delete(FailedTry).where(FailedTry.login == login))
         return account
 
@@ -259,7 +259,7 @@ class Accounts:
         if row is None or row.Account.locked or self._over(row.LoginSession, now):
             return None
         if use and now - row.LoginSession.used_s > TOUCH_S:
-            with self._store.session.begin() as db:
+            with self._store.writing() as db:
                 db.execute(update(LoginSession).where(LoginSession.token_hash == hashed).values(used_s=now))
         return _person(row.Account, hashed, row.LoginSession.csrf)
 
@@ -268,7 +268,7 @@ class Accounts:
 
     def log_out(self, session: str) -> None:
         """Ends a session, by the hash of its token."""
-        with self._store.session.begin() as db:
+        with self._store.writing() as db:
             db.execute(delete(LoginSession).where(LoginSession.token_hash == session))
 
     def living(self) -> set[str]:
@@ -278,7 +278,7 @@ class Accounts:
             rows = list(db.execute(select(LoginSession, Account).join(Account)))
         over = {row.LoginSession.token_hash for row in rows if row.Account.locked or self._over(row.LoginSession, now)}
         if over:
-            with self._store.session.begin() as db:
+            with self._store.writing() as db:
                 db.execute(delete(LoginSession).where(LoginSession.token_hash.in_(over)))
         return {row.LoginSession.token_hash for row in rows} - over
 

@@ -88,7 +88,7 @@ class Audit:
             "study": study[:80],
         }
         values |= {"outcome": outcome[:20], "detail": _plain(detail)[:300]}
-        with self._store.session.begin() as db:  # on SQLite this is the one writer; PostgreSQL needs a lock across reading and writing
+        with self._store.writing() as db:  # on SQLite this is the one writer; PostgreSQL needs a lock across reading and writing
             if db.get_bind().dialect.name == "postgresql":
                 db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             previous = db.scalar(select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1)) or FIRST

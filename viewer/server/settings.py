@@ -120,6 +120,7 @@ class ViewerSettings:
     memory_mb: float = 3072.0  # resident, of one process; the demo patient takes 670
     most: int = 8  # at once; more are refused in a sentence
     start_s: float = 120.0  # until a viewer answers; the demo patient takes 5
+    spare: bool = True  # one process waits with everything loaded (0.3 GB), so that a case opens some seconds sooner
 
 
 @dataclass(frozen=True)

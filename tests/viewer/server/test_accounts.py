@@ -150,7 +150,7 @@ def test_the_log_is_a_chain_and_the_database_refuses_to_change_it(store):
     again = "INSERT OR REPLACE INTO audit_log SELECT id, at, 'nobody', origin, action, study, outcome, detail, previous, hash FROM audit_log WHERE id = 2"
     other = again if store.engine.dialect.name == "sqlite" else "TRUNCATE audit_log"
     for statement in ("UPDATE audit_log SET who = 'nobody' WHERE id = 2", "DELETE FROM audit_log WHERE id = 2", other):
-        with pytest.raises(DBAPIError, match="append-only"), store.session.begin() as db:
+        with pytest.raises(DBAPIError, match="append-only"), store.writing() as db:
             db.execute(text(statement))
     assert [entry["study"] for entry in audit.entries(limit=2)] == ["study-2", "study-1"]
     assert [entry["id"] for entry in audit.entries(study="study-0")] == [1] and audit.entries(who="bob") == []
@@ -162,7 +162,7 @@ def test_a_change_behind_the_databases_back_is_found(store, statement):
     for number in range(4):
         audit.note("anna", "10.0.0.1", Action.SIGN, f"study-{number}")
     names = ["audit_log_no_update", "audit_log_no_delete"] if store.engine.dialect.name == "sqlite" else ["audit_log_append_only ON audit_log"]
-    with store.session.begin() as db:
+    with store.writing() as db:
         for name in names:
             db.execute(text(f"DROP TRIGGER {name}"))
         db.execute(text(statement))

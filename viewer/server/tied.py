@@ -1,0 +1,24 @@
+"""`python -m viewer.server.tied PARENT WORDS`: the command `ccta WORDS`, which ends when process PARENT ends, even by a kill that nobody can catch."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    parent, *words = sys.argv[1:]
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):  # it ended before the line above
+        return
+    sys.argv = ["ccta", *words]
+    runpy.run_module("ccta.cli.main", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
