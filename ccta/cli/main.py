@@ -9,7 +9,7 @@ import traceback
 
 import typer
 
-from ccta.cli import analyse, deidentify, demo, edits, evaluate, flow, inspect, lesions, phantom, show, stage_commands, train
+from ccta.cli import analyse, deidentify, demo, edits, evaluate, flow, inspect, lesions, listen, phantom, show, stage_commands, train, transfer
 from ccta.cli.console import say
 from ccta.errors import CctaError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Coronary CT angiography: from a CT study to findings, FFR-CT and a report. Research use only, not for diagnosis.",
 )
-for module in (analyse, stage_commands, lesions, edits, flow, phantom, inspect, deidentify, show, evaluate, train, demo):
+for module in (analyse, stage_commands, lesions, edits, flow, phantom, inspect, deidentify, show, evaluate, train, demo, listen, transfer):
     module.register(app)
 
 
