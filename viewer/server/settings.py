@@ -52,7 +52,6 @@ class AnalysisSettings:
     memory_mb: int = 16384  # of one process, private memory; 0: no limit
     tries: int = 3  # after a crash (not after bad input): a full disk or memory shortage passes
     retry_s: float = 60.0  # before the second try; doubled each time
-    calcium_only: bool = False  # true: a study without a CCTA is scored for calcium
 
 
 @dataclass(frozen=True)

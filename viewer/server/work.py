@@ -1,0 +1,148 @@
+"""One job from its order to its result: runs the analysis on a leash, then writes what the worklist shows and what is to be sent, in one transaction."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from viewer.server.child import Ended, run_bound
+from viewer.server.intake import STUDIES
+from viewer.server.orders import place
+from viewer.server.results import Summary, order_deliveries, result_objects, summary_of
+from viewer.server.settings import ServerSettings
+from viewer.server.store import Job, Store, Study, StudyState
+
+log = logging.getLogger(__name__)
+BAD_INPUT = 2
+"""`ccta`'s exit code for what another try would not change."""
+CASES = "cases"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a job's process needs to know. Paths are relative to the data folder."""
+
+    job_id: int
+    study_uid: str
+    study_path: str
+    case_path: str
+
+
+def run_job(store: Store, settings: ServerSettings, job_id: int) -> None:
+    """Does a job, or nothing where it was cancelled, superseded or done before. Waits for a database that is away."""
+    task = patiently(lambda: _begin(store, job_id))
+    if task is None:
+        return
+    try:
+        ended = _analyse(store, settings, task)
+    except OSError as error:
+        ended = Ended(1, f"the analysis could not be started ({error.strerror})")
+    if not ended.stopped:
+        patiently(lambda: _finish(store, settings, task, ended))
+
+
+def patiently[T](action: Callable[[], T], longest_s: float = 30.0) -> T:
+    """Does something with the database, again and again while the database is away."""
+    wait_s = 0.5
+    while True:
+        try:
+            return action()
+        except DBAPIError as error:
+            log.warning("the database does not answer (%s); trying again in %.1f s", type(error.orig).__name__, wait_s)
+        time.sleep(wait_s)
+        wait_s = min(2 * wait_s, longest_s)
+
+
+def _begin(store: Store, job_id: int) -> Task | None:
+    with store.writing() as session:
+        job, study = _locked(session, job_id)
+        if job.state not in (StudyState.WAITING, StudyState.RUNNING) or job.generation != study.generation:
+            return None
+        job.started_s = study.started_s = time.time()
+        job.state = study.state = StudyState.RUNNING.value
+        study.finished_s, study.progress, study.error = None, "", ""
+        return Task(job_id, study.study_uid, f"{STUDIES}/{study.study_uid}", f"{CASES}/{study.study_uid}/{study.generation}")
+
+
+def _locked(session: Session, job_id: int) -> tuple[Job, Study]:
+    """Job and study; the study's row is locked first, as everywhere, so that nobody waits in a circle."""
+    study_id = session.scalar(select(Job.study_id).where(Job.id == job_id))
+    study = session.scalar(select(Study).where(Study.id == study_id).with_for_update())
+    return session.scalar(select(Job).where(Job.id == job_id).with_for_update()), study
+
+
+def _analyse(store: Store, settings: ServerSettings, task: Task) -> Ended:
+    source, case = settings.data_folder / task.study_path, settings.data_folder / task.case_path
+    rules = settings.analysis
+    command = [*rules.command, str(source), str(case)]
+    if not rules.command:
+        command = [sys.executable, "-m", "ccta.cli.main", "analyse", str(source), str(case), "--resume", *rules.options]
+    return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, line))
+
+
+def _go_on(store: Store, task: Task, line: str) -> bool:
+    """Notes the progress; False when the job was cancelled or superseded. A database that is away stops nothing."""
+    try:
+        with store.session() as session:
+            state, shown = session.execute(select(Job.state, Study.progress).join(Study, Study.id == Job.study_id).where(Job.id == task.job_id)).one()
+        if state == StudyState.RUNNING and line[:200] != shown:
+            with store.writing() as session:
+                job, study = _locked(session, task.job_id)
+                if job.state == StudyState.RUNNING:
+                    study.progress = line[:200]
+        return state == StudyState.RUNNING
+    except DBAPIError:
+        return True
+
+
+def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended) -> None:
+    case = settings.data_folder / task.case_path
+    good = ended.code == 0 and not ended.late
+    summary, objects = (summary_of(case), result_objects(case)) if good else (Summary(), [])
+    with store.writing() as session:
+        job, study = _locked(session, task.job_id)
+        if job.state != StudyState.RUNNING:
+            return  # cancelled or superseded in the last moment
+        job.finished_s = study.finished_s = time.time()
+        if good:
+            _note_result(session, settings, task, summary)
+            order_deliveries(session, settings, study, objects)
+            job.state = study.state = StudyState.DONE.value
+            return
+        job.state, job.error = StudyState.FAILED.value, _sentence(settings, ended)
+        if ended.code != BAD_INPUT and not ended.late and job.tries < settings.analysis.tries:
+            place(session, study, job.tries + 1, time.time() + settings.analysis.retry_s * 2 ** (job.tries - 1))
+            study.progress = f"try {job.tries + 1} of {settings.analysis.tries} follows; the last one: {job.error}"[:200]
+        else:
+            study.state, study.error, study.progress = StudyState.FAILED.value, job.error, ""
+
+
+def _note_result(session: Session, settings: ServerSettings, task: Task, summary: Summary) -> None:
+    study = session.scalar(select(Study).where(Study.study_uid == task.study_uid))
+    study.case_path, study.progress, study.error = task.case_path, "", ""
+    study.image_quality, study.cad_rads, study.lowest_ffr = summary.image_quality, summary.cad_rads, summary.lowest_ffr
+
+
+def _sentence(settings: ServerSettings, ended: Ended) -> str:
+    """Why it failed, without paths of this machine."""
+    if ended.late:
+        return f"the analysis was stopped after {settings.analysis.limit_minutes:g} minutes (analysis.limit_minutes)"
+    said = ended.last.removeprefix("ccta: ").replace(str(settings.data_folder), "DATA")
+    if "MemoryError" in said or "bad_alloc" in said:
+        said = f"the analysis needs more memory than analysis.memory_mb allows ({settings.analysis.memory_mb} MB)"
+    if ended.code > 128:
+        said = f"the analysis was ended by signal {ended.code - 128}" + (f", after: {said}" if said else "")
+    return said or f"the analysis ended with code {ended.code} and said nothing"
+
+
+def place_of(settings: ServerSettings, case_path: str) -> Path:
+    """A case of the database as a folder."""
+    return settings.data_folder / case_path
