@@ -6,7 +6,7 @@ SEED ?= 1
 VIEW ?= 1
 DEMO ?= demo
 
-.PHONY: setup demo test bench bench-flow bench-viewer verify lint lock clean
+.PHONY: setup demo test bench bench-flow bench-viewer bench-cohort verify lint lock clean
 
 setup:
 	@$(PYTHON) bootstrap.py
@@ -22,6 +22,7 @@ bench: setup
 	@$(BIN)/python -m tests.benchmarks.reading
 	@$(BIN)/python -m tests.benchmarks.hostile_input
 	@$(BIN)/python -m tests.benchmarks.end_to_end
+	@$(BIN)/python -m tests.benchmarks.centerlines_vmtk
 	@$(BIN)/ccta evaluate calcium
 	@$(BIN)/ccta evaluate segmentation
 	@$(BIN)/ccta evaluate segmentation --far
@@ -34,6 +35,9 @@ bench-viewer: setup
 	@$(PYTHON) bootstrap.py --browser
 	@$(BIN)/python -m tests.benchmarks.viewer $(CASE)
 	@$(BIN)/python -m tests.benchmarks.viewer_random
+
+bench-cohort: setup
+	@$(BIN)/python -m tests.benchmarks.cohort $(COHORT)
 
 verify: setup
 	@$(BIN)/python -m tests.benchmarks.verification

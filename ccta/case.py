@@ -25,6 +25,7 @@ from ccta.findings import CalciumEdit, Findings, PullbackFile
 from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable, Volume
 from ccta.polydata import read_polydata, sections_from_polydata, sections_polydata, surface_from_polydata, surface_polydata, tree_polydata
 from ccta.reader_report import ReaderReport
+from ccta.source_series import SourceSeries
 from ccta.storage import atomic_path
 from ccta.tree_file import shape_of, tree_from_dict, tree_to_dict
 
@@ -34,6 +35,8 @@ LAYOUT = {
     "calcium_regions": ("calcium_regions.nii.gz", "ccta calcium --regions"),
     "calcium_labels": ("calcium_labels.nii.gz", "ccta calcium"),
     "calcium_edits": ("calcium_edits.json", "ccta lesions"),
+    "source": ("source.json", "ccta analyse"),
+    "calcium_source": ("calcium_source.json", "ccta analyse"),
     "heart": ("heart.nii.gz", "ccta segment"),
     "coronary": ("coronary.nii.gz", "ccta segment"),
     "artery_probability": ("artery_probability.nii.gz", "ccta segment"),
@@ -44,6 +47,7 @@ LAYOUT = {
     "contours_found": ("contours_found.vtp", "ccta measure"),
     "contours": ("contours.vtp", "ccta measure"),
     "edits": ("edits.json", "ccta view"),
+    "plaque": ("plaque.nii.gz", "ccta measure"),
     "views": ("views", "ccta view"),
     "surface": ("surface.vtp", "ccta measure"),
     "mesh": ("mesh.msh", "ccta flow"),
@@ -261,6 +265,20 @@ class Case:
 
     def write_reader(self, report: ReaderReport) -> None:
         self.write_json("reader", report.model_dump_json(indent=1))
+
+    def write_source(self, item: str, source: SourceSeries | Unavailable) -> dict[str, str]:
+        """The DICOM instances behind an image; {item: reason} where there are none, as a stage gives it back."""
+        if isinstance(source, Unavailable):
+            return {item: source.reason}
+        self.write_json(item, source.model_dump_json())
+        return {}
+
+    def read_source(self, item: str = "source") -> SourceSeries:
+        path = self.require(item)
+        try:
+            return SourceSeries.model_validate_json(path.read_text())
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path} does not follow the schema ({str(error).splitlines()[0]}); read the study again with `ccta analyse`") from error
 
     def _read_list(self, item: str, adapter: TypeAdapter) -> list:
         path = self.path(item)

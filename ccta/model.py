@@ -16,6 +16,9 @@ HEART_LABELS = {"lv": 1, "myocardium": 2, "rv": 3, "la": 4, "ra": 5, "aorta": 6,
 CORONARY_LABELS = {"lumen": 1, "calcified": 2}
 """Labels of coronary.nii.gz."""
 
+PLAQUE_LABELS = {"low_attenuation": 1, "fibro_fatty": 2, "fibrous": 3, "calcified": 4}
+"""Labels of plaque.nii.gz, by rising HU."""
+
 SEGMENTS = {
     1: ("pRCA", "RCA"), 2: ("mRCA", "RCA"), 3: ("dRCA", "RCA"), 4: ("R-PDA", "RCA"), 5: ("LM", "LM"), 6: ("pLAD", "LAD"),
     7: ("mLAD", "LAD"), 8: ("dLAD", "LAD"), 9: ("D1", "LAD"), 10: ("D2", "LAD"), 11: ("pLCx", "LCx"), 12: ("OM1", "LCx"),

@@ -7,6 +7,8 @@ Stages import their algorithms when they run, so that a command loads only what 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ccta.case import READER_DRAFT, Case
 from ccta.edits import Edit, applied
 from ccta.errors import Refusal
@@ -43,6 +45,22 @@ def segment(case: Case, settings: Settings, progress: Progress) -> dict[str, str
         return {"artery_probability": found.probability.reason}
     case.write_volume("artery_probability", found.probability)
     return {}
+
+
+def adopt_segmentation(source: Path, case: Case, settings: Settings, progress: Progress) -> None:
+    """Labels of a DICOM segmentation instead of found ones; what it does not hold stays as it is."""
+    from ccta.anatomy.heart import measure_heart
+    from ccta.reading.label_names import case_labels
+
+    progress(f"segments of {source}")
+    volume = case.read_volume("image")
+    found = case_labels(source, volume)
+    for item, labels in found.items():
+        case.write_volume(item, labels)
+    if "heart" in found:
+        acquisition = case.findings().acquisition
+        phase = acquisition.phase_percent if acquisition else Unavailable("the phase is not known")
+        case.update_findings(heart=measure_heart(found["heart"], volume, phase))
 
 
 def centerlines(case: Case, settings: Settings, progress: Progress) -> None:
@@ -86,7 +104,8 @@ def measure(case: Case, settings: Settings, progress: Progress) -> None:
     """Contours and stenoses with their hand edits, lumen surface, plaque and pericoronary fat."""
     from ccta.anatomy.lumen_surface import lumen_surface
     from ccta.disease.fat import measure_fat
-    from ccta.disease.plaque import measure_plaque
+    from ccta.disease.plaque import plaque_findings, sample_plaque
+    from ccta.disease.plaque_labels import plaque_labels
     from ccta.reading.segment_quality import segment_qualities, with_segments
 
     volume, named, edits = case.read_volume("image"), case.read_tree(), case.edits()
@@ -96,7 +115,9 @@ def measure(case: Case, settings: Settings, progress: Progress) -> None:
     progress("lumen surface")
     case.write_surface(lumen_surface(named, sections))
     progress("stenoses, plaque and fat")
-    plaque, stenoses = measure_plaque(volume, named, sections, found_stenoses, settings.measure)
+    sampled = sample_plaque(volume, named, sections, found_stenoses, settings.measure)
+    plaque, stenoses = plaque_findings(sampled, found_stenoses)
+    case.write_volume("plaque", plaque_labels(sampled, volume))
     found = case.findings()
     case.update_findings(stenoses=stenoses, plaque=plaque, fat=measure_fat(volume, named, sections, found.acquisition))
     if found.quality:
@@ -238,7 +259,7 @@ STAGES = (
     Stage(
         "measure",
         ("image", "tree", "contours_found"),
-        ("contours", "surface", "findings.stenoses", "findings.plaque", "findings.fat"),
+        ("contours", "surface", "plaque", "findings.stenoses", "findings.plaque", "findings.fat"),
         measure,
         ("findings.acquisition", "findings.quality", "edits.measure"),
         ("measure",),

@@ -73,6 +73,7 @@ class MeasureSettings:
     plaque_normal_wall_mm: float = 0.5  # a wall thinner than this is no plaque: normal wall is below what CT resolves
     plaque_min_area_mm2: float = 1.5  # on a plane, beyond the normal wall: SCCT (Leipsic 2014) counts 1 mm2, the contours of a healthy vessel reach 1
     plaque_edge_area_mm2: float = 0.5  # beside such planes, a plaque's shoulders reach to here
+    plaque_shoulder_mm2: float = 0.3  # and on to where the wall is so little above that of the healthy vessel beside it, whose contours vary by about as much
     plaque_min_length_mm: float = 2.0  # along the vessel: shorter is a contour's flaw rather than a plaque
     plaque_min_vessel_mm: float = 1.5  # outer diameter; smaller vessels are not graded
     plaque_border_mm: float = 0.3  # half a scanner blur: HU this close to lumen or fat is a mixture, the value next to it is taken
@@ -121,6 +122,7 @@ class FlowSettings:
     lv_mass_sd: float = 0.1  # relative, of the segmented or expected myocardial mass
     resistance_sd: float = 0.2  # relative, of the hyperaemic resistance between people of the same mass
     exponent_sd: float = 0.25  # published exponents run from 2.15 to 3
+    loss_sd: float = 0.15  # relative, of the reduced model's loss behind narrowings against 3-D; twice that outside the range it was fitted in
     lumen_sd_mm: float = 0.1  # where the contours do not state their own
 
 

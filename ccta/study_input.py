@@ -84,11 +84,13 @@ class StudyInput:
 def reading_stages(study: StudyInput) -> dict[str, Stage]:
     """`read` (the CCTA) and `read_calcium`. They write the patient, too, whom a refusal leaves as he is."""
     return {
-        "read": Stage("read", (), ("image", "findings.acquisition"), partial(read_ccta, study), settings=("read",), sources=partial(study.digests, "ccta")),
+        "read": Stage(
+            "read", (), ("image", "source", "findings.acquisition"), partial(read_ccta, study), settings=("read",), sources=partial(study.digests, "ccta")
+        ),
         "read_calcium": Stage(
             "read_calcium",
             (),
-            ("calcium_image", "calcium_regions", "findings.calcium_acquisition", "findings.calcium_quality"),
+            ("calcium_image", "calcium_source", "calcium_regions", "findings.calcium_acquisition", "findings.calcium_quality"),
             partial(read_calcium, study),
             settings=("read",),
             sources=partial(study.digests, "calcium"),
@@ -96,11 +98,12 @@ def reading_stages(study: StudyInput) -> dict[str, Stage]:
     }
 
 
-def read_ccta(study: StudyInput, case: Case, settings: Settings, progress: Progress) -> None:
-    """The contrast-enhanced image, its acquisition and the patient."""
+def read_ccta(study: StudyInput, case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
+    """The contrast-enhanced image, its acquisition, the patient, and the DICOM instances behind it."""
     scan = study.scan("ccta", settings, progress)
     case.write_volume("image", scan.volume)
     case.update_findings(patient=scan.patient, acquisition=scan.acquisition)
+    return case.write_source("source", scan.source)
 
 
 def read_calcium(study: StudyInput, case: Case, settings: Settings, progress: Progress) -> dict[str, str]:
@@ -116,10 +119,11 @@ def read_calcium(study: StudyInput, case: Case, settings: Settings, progress: Pr
     patient = {} if beside_ccta else {"patient": scan.patient}
     quality = assess_calcium_quality(scan.volume, scan.acquisition)
     case.update_findings(calcium_acquisition=scan.acquisition, calcium_quality=quality, **patient)
+    absent = case.write_source("calcium_source", scan.source)
     if regions is None:
-        return {"calcium_regions": "no reader's regions were given"}
+        return {**absent, "calcium_regions": "no reader's regions were given"}
     case.write_volume("calcium_regions", regions)
-    return {}
+    return absent
 
 
 def check_same_patient(case: Case, patient: Patient) -> None:

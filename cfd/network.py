@@ -168,7 +168,7 @@ def branch_losses(profile: Profile, flow_m3_s: np.ndarray, physiology: Physiolog
     bends = losses.curvature_factor(reynolds, profile.area_m2, profile.curvature_1_m)
     resistance = losses.viscous_resistance_pa_s_m3(profile.distance_m, profile.area_m2, physiology.viscosity_pa_s, bends)
     expansion = losses.expansion_coefficient_1_m4(profile.distance_m, profile.area_m2, reynolds)
-    return np.maximum(resistance - profile.at(resistance, profile.start_m), 0.0), 0.5 * physiology.density_kg_m3 * expansion
+    return np.maximum(resistance - profile.at(resistance, profile.start_m), 0.0), 0.5 * physiology.density_kg_m3 * profile.expansion_factor * expansion
 
 
 def _on_branches(pieces, profiles, values):

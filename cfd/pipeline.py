@@ -12,6 +12,7 @@ from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable
 from ccta.settings import FlowSettings
 from ccta.units import m_to_mm
 from cfd.ffr import Reading, ffr_findings, plan_readings
+from cfd.loss_range import loss_spread, narrowings, range_notes
 from cfd.lumen import Lumen, lumens_from_case, lumens_from_surface
 from cfd.lumen_inlet import AUTO
 from cfd.network import Solution, solve_network
@@ -69,16 +70,19 @@ def solve_problem(problem: FlowModel, anatomy: Anatomy, settings: FlowSettings, 
     """`solve_flow` with outlets and boundary data that are known already."""
     progress("reduced model", 0.0)
     reduced = solve_network(problem.tree, problem.profiles, problem.resistance_pa_s_m3, problem.physiology)
-    pullback = pullback_file(problem, reduced, "rom", [steady_note(problem, reduced)])
+    narrow = narrowings(problem, reduced)
+    said_of_range = range_notes(problem, narrow)
+    pullback = pullback_file(problem, reduced, "rom", [steady_note(problem, reduced), *said_of_range])
     readings = plan_readings(anatomy.tree, pullback, anatomy.stenoses)
     progress("uncertainty", 0.02)
-    intervals = ffr_intervals(problem, [one for one in (*readings[0].values(), *readings[1]) if isinstance(one, Reading)], settings)
+    spread = None if model.startswith("3d") else loss_spread(problem, narrow, settings.loss_sd)
+    intervals = ffr_intervals(problem, [one for one in (*readings[0].values(), *readings[1]) if isinstance(one, Reading)], settings, spread)
     flows = ()
     if model in ("3d", "3d-pulsatile"):
         pullback, flows = _in_three_d(anatomy, problem, reduced, replace(settings, model=model), progress)
     elif model == "pulsatile":
         solution, said = solve_pulsatile(problem, reduced, (settings.systolic_mmhg, settings.diastolic_mmhg) if settings.systolic_mmhg else DEFAULT_CUFF_MMHG)
-        pullback = pullback_file(problem, solution, "pulsatile", said)
+        pullback = pullback_file(problem, solution, "pulsatile", [*said, *said_of_range])
     elif model != "rom":
         raise BadSettings(f'the flow model is "rom", "3d", "pulsatile" or "3d-pulsatile", got {model!r}')
     return FlowResult(pullback, ffr_findings(pullback, anatomy.stenoses, readings, intervals, problem.physiology), problem, reduced, flows)
@@ -88,7 +92,8 @@ def reduced_flow(anatomy: Anatomy, settings: FlowSettings) -> tuple[PullbackFile
     """FFR by the reduced model without its interval, in a fraction of a second: what a change of the contours does. Refusals as in `flow_problem`."""
     problem = flow_problem(anatomy, settings)
     solution = solve_network(problem.tree, problem.profiles, problem.resistance_pa_s_m3, problem.physiology)
-    pullback = pullback_file(problem, solution, "rom", [steady_note(problem, solution)])
+    notes = [steady_note(problem, solution), *range_notes(problem, narrowings(problem, solution))]
+    pullback = pullback_file(problem, solution, "rom", notes)
     return pullback, ffr_findings(pullback, anatomy.stenoses, plan_readings(anatomy.tree, pullback, anatomy.stenoses), {}, problem.physiology)
 
 

@@ -23,6 +23,7 @@ class Profile:
 
     start_m: where the branch has left its parent's lumen (0 at an ostium).
     side_share: (N,) share of the tree's whole flow that has left up to each station through branches too small to be seen; empty: none does.
+    expansion_factor: of the loss behind narrowings; 1 but in the samples of an interval.
     """
 
     distance_m: np.ndarray
@@ -32,6 +33,7 @@ class Profile:
     curvature_1_m: np.ndarray
     start_m: float = 0.0
     side_share: np.ndarray = field(default_factory=lambda: np.empty(0))
+    expansion_factor: float = 1.0
 
     def at(self, values: np.ndarray, distance_m: float) -> float:
         """Linear interpolation of one of the arrays at a distance, clamped to the branch."""

@@ -26,7 +26,7 @@ GHIA_U = {
 }
 """Velocity along the lid on the cavity's vertical middle line, by Reynolds number (Ghia, Ghia and Shin, J Comput Phys 1982;48:387, table I)."""
 DFG_2D1 = {"drag": 5.57953523384, "lift": 0.010618948146, "pressure difference": 0.11752016697}
-"""Steady flow around a cylinder at Reynolds number 20 (Schaefer and Turek 1996; digits by spectral elements, Nabh 1998)."""
+"""Steady flow around a cylinder at Reynolds number 20 (Schaefer and Turek 1996; digits by spectral elements, Nabh 1998, as on FeatFlow's page of it)."""
 NEWTON_TOLERANCE, MOST_STEPS = 1e-9, 20
 
 

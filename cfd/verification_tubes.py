@@ -14,7 +14,7 @@ from cfd.coronary_outlets import CoronaryOutlets
 from cfd.flow_problem import AxisFlow, FlowBoundary, FlowSolution
 from cfd.lumen import CASE_INSET_MM, Lumen, lumens_from_case
 from cfd.mesh import FlowMesh, MeshSettings, build_mesh
-from cfd.steady import solve_steady, steady_system
+from cfd.steady import SteadySettings, solve_steady, steady_system
 from cfd.steady_system import SteadySystem
 from cfd.unsteady import PulsatileFlow, UnsteadySettings
 
@@ -64,12 +64,12 @@ def revolved(radius_mm: Callable[[np.ndarray], np.ndarray], length_mm: float, st
     return Surface(np.vstack([points, [[0, 0, z[0]], [0, 0, z[-1]]]]), np.vstack([wall, *caps])), CoronaryTree((Branch(axis, radius_mm(line)),))
 
 
-def tube_flow(case: tuple[Surface, CoronaryTree], flow_m3_s: float, fluid: Blood, elements: float) -> TubeFlow:
+def tube_flow(case: tuple[Surface, CoronaryTree], flow_m3_s: float, fluid: Blood, elements: float, settings: SteadySettings | None = None) -> TubeFlow:
     """Steady flow of about the given rate, which an outlet resistance sets, with the inlet's developed profile. elements: per diameter."""
     (lumen,) = lumens_from_case(*case)
     mesh = build_mesh(lumen, MeshSettings(elements_per_diameter=elements, largest_mm=100.0))
     boundary = FlowBoundary(OUTLET_PA, DISTAL_PA, {"outlet_0": OUTLET_PA / flow_m3_s})
-    solution = solve_steady(mesh, boundary, fluid, _axis(lumen.tree.branches[0], flow_m3_s))
+    solution = solve_steady(mesh, boundary, fluid, _axis(lumen.tree.branches[0], flow_m3_s), settings)
     distance_mm = np.linspace(2 * CASE_INSET_MM, case[1].branches[0].length_mm - 2 * CASE_INSET_MM, 240)
     return TubeFlow(mm_to_m(distance_mm), _section_pressure_pa(solution, distance_mm), solution.port_flow_m3_s["inlet_0"], solution)
 
@@ -133,7 +133,7 @@ def nozzle_flow(elements: float, throat_reynolds: float = 500.0, lengths_mm: tup
     flow = throat_reynolds * np.pi * mm_to_m(FDA_THROAT_MM) * fluid.viscosity_pa_s / (4 * fluid.density_kg_m3)
     end = before + FDA_CONE_MM + FDA_THROAT_LENGTH_MM
     case = revolved(lambda s: nozzle_radius_mm(s, before), end + behind, 0.25)
-    return tube_flow(case, flow, fluid, elements), mm_to_m(end)
+    return tube_flow(case, flow, fluid, elements, SteadySettings(most_steps=300)), mm_to_m(end)  # the long jet takes its time to settle
 
 
 WOMERSLEY_PERIOD_S, WOMERSLEY_PA = 0.8, (100.0, 20.0)

@@ -9,17 +9,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for package in ("ccta", "cfd", "viewer") for path in (ROOT / package).rglob("*.py"))
 IMPORT = r"^\s*(?:from|import) +(?:{})\b"
-STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report", "metrics")
+STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report", "metrics", "cohort")
 CFD_MAY_SEE = ("model", "units", "errors", "findings", "settings", "curves", "polydata", "edits", "tree_file", "case")
 HOMES = {
+    "dask|distributed|dask_jobqueue|fsspec|pandas|pyarrow": ("ccta/cohort", "cfd/sweep"),
+    "SALib": ("cfd/sweep",),
     "torch|monai": ("ccta/networks",),
-    "pydicom|itk|SimpleITK|dicomanonymizer": ("ccta/reading", "ccta/phantom", "viewer/server"),
+    "pydicom|itk|SimpleITK|dicomanonymizer": ("ccta/reading", "ccta/phantom", "ccta/report/dicom_", "viewer/server"),
     "pynetdicom|dicomweb_client|dbos|sqlalchemy|alembic": ("viewer/server",),
     "vtk|vtkmodules|pyvista": ("ccta/polydata.py", "ccta/anatomy/lumen_surface.py", "cfd/", "viewer/"),
     "gmsh|mmgpy": ("cfd/mesh",),
     "dolfinx|dolfinx_solver|ufl|basix|petsc4py": ("cfd/navier_stokes", "cfd/flow_space.py", "cfd/exact.py"),
     "trame": ("viewer/app",),
-    "highdicom": ("ccta/report/dicom_objects.py",),
+    "highdicom": ("ccta/report/dicom_",),
+    "fhir|hl7apy": ("ccta/report/exchange.py",),
 }
 
 
@@ -58,6 +61,7 @@ def test_the_bottom_imports_nothing_above_it():
         "edits",
         "tree_file",
         "reader_report",
+        "source_series",
         "storage",
         "case",
     ):

@@ -9,7 +9,8 @@ import traceback
 
 import typer
 
-from ccta.cli import analyse, deidentify, demo, edits, evaluate, flow, inspect, lesions, phantom, show, sign, stage_commands, train
+from ccta.cli import analyse, batch, cohort, deidentify, demo, edits, evaluate, export, flow, inspect, lesions, phantom, show, sign, stage_commands, sweep
+from ccta.cli import train as training
 from ccta.cli.console import say
 from ccta.errors import CctaError
 
@@ -21,7 +22,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Coronary CT angiography: from a CT study to findings, FFR-CT and a report. Research use only, not for diagnosis.",
 )
-for module in (analyse, stage_commands, lesions, edits, sign, flow, phantom, inspect, deidentify, show, evaluate, train, demo):
+COMMANDS = (
+    *(analyse, batch, cohort, stage_commands, lesions, edits, sign, export, flow, sweep),
+    *(phantom, inspect, deidentify, show, evaluate, training, demo),
+)
+for module in COMMANDS:
     module.register(app)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from ccta.cli.analyse import Json
 from ccta.cli.console import print_json, reporting, say
+from ccta.errors import CctaError
 
 
 class NetworkName(StrEnum):
@@ -26,30 +28,81 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: ccta train run/ --network coronary --steps 8000")(train)
 
 
+@dataclass(frozen=True)
+class Order:
+    """A run as it was asked for; None is the network's own number. count: processes that share each batch."""
+
+    out: Path
+    network: NetworkName
+    steps: int | None
+    maps: int | None
+    batch: int | None
+    seed: int
+    origin: Path | None
+    count: int
+
+
 def train(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the run; a run that was stopped goes on from its last checkpoint.")],
     network: Annotated[NetworkName, typer.Option(help="Places of the whole heart, or coronary lumen and calcium.")] = NetworkName.heart,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps; one core takes about half a second for one.")] = None,
     maps: Annotated[int | None, typer.Option(min=1, help="Different patients; each is varied anew every time.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Images a step, of all processes together; at least one for each.")] = None,
     seed: Annotated[int, typer.Option(help="Decides every image.")] = 0,
     origin: Annotated[Path | None, typer.Option("--from", metavar="BUNDLE", help="Weights to go on from, a MONAI Bundle as OUT/heart is.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="That share each step's batch; without it one for each GPU, or one on the CPU.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Trains a network on synthesised CT; leaves a MONAI Bundle, OUT/heart or OUT/coronary, log.csv and a picture per epoch."""
-    from dataclasses import replace
+    """Trains a network on synthesised CT; leaves a MONAI Bundle, OUT/heart or OUT/coronary, log.csv and a picture per epoch.
 
+    With several GPUs each step's batch is shared by them; on more than one machine start it by `torchrun --no-python ... ccta train OUT`.
+    """
+    from torch.multiprocessing import ProcessExitedException
+
+    from ccta.networks.processes import joined_as_launched, spread, usual_processes
+
+    order = Order(out, network, steps, maps, batch, seed, origin, processes or usual_processes())
+    if order.count == 1:
+        with joined_as_launched() as members:
+            _trained(replace(order, count=members.count), as_json)
+        return
+    try:
+        spread(_member, order.count, order, as_json)
+    except ProcessExitedException as ended:
+        raise typer.Exit(ended.exit_code if ended.exit_code > 0 else 1) from None
+
+
+def _member(order: Order, as_json: bool) -> None:
+    """One of several processes; what is the user's fault is said once."""
+    from ccta.networks.processes import team
+
+    try:
+        _trained(order, as_json)
+    except CctaError as error:
+        if team().rank == 0:
+            say(f"ccta: {error}")
+        raise SystemExit(2) from None
+
+
+def _trained(order: Order, as_json: bool) -> None:
+    """Trains, and publishes what came out where this is the first process."""
     from ccta.networks.bundle import metadata_of
+    from ccta.networks.processes import team
     from ccta.networks.published import publish, trainable
     from ccta.networks.training import Run
 
     with reporting() as start:
-        started = time.monotonic()
-        first = trainable(origin, network.value) if origin else None
-        task, settings = _plan(network, out)
-        given = {name: value for name, value in (("steps", steps), ("maps", maps)) if value is not None}
-        settings = replace(settings, **given, seed=seed, start=metadata_of(origin)["sha256"] if origin else "")
-        figures = Run(out, task, settings, first).to_the_end(start("train"))
-        path = publish(out / "weights.pt", out, settings, (time.monotonic() - started) / 3600, figures, network.value)
+        started, name = time.monotonic(), order.network.value
+        first = trainable(order.origin, name) if order.origin else None
+        task, settings = _plan(order.network, order.out)
+        usual = max(settings.batch, order.count)
+        given = {"steps": order.steps, "maps": order.maps, "batch": order.batch or usual + -usual % order.count, "seed": order.seed}
+        origin = metadata_of(order.origin)["sha256"] if order.origin else ""
+        settings = replace(settings, **{key: value for key, value in given.items() if value is not None}, start=origin)
+        figures = Run(order.out, task, settings, first).to_the_end(start("train"))
+        if team().rank:
+            return
+        path = publish(order.out / "weights.pt", order.out, settings, (time.monotonic() - started) / 3600, figures, name)
     say(f"weights  {path}")
     if as_json:
         print_json({"weights": str(path), "figures": figures})

@@ -3,9 +3,9 @@
 Integration in polar coordinates on the cross-section planes. At position P = c + r (cos t u + sin t v) of plane i the volume element is
 r dr dt ds with ds = dP/di . n, the distance between planes at that place: shorter inside a bend, longer outside, so that a torus is exact.
 
-What counts: planes whose wall holds calcium or exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel, those beside them down to
-0.5 mm2, and the rest of a stenosis that has such planes. On such a plane everything between lumen and outer wall is plaque, as in intravascular
-ultrasound (plaque and media, Mintz 2001, J Am Coll Cardiol 37:1478); elsewhere nothing is.
+What counts: planes whose wall holds calcium or exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel, those beside them down to the
+healthy vessel's own wall, and the rest of a stenosis that has such planes (plaque_extent). On such a plane everything between lumen and outer wall is
+plaque, as in intravascular ultrasound (plaque and media, Mintz 2001, J Am Coll Cardiol 37:1478); elsewhere nothing is.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from scipy.spatial import cKDTree
 
 from ccta.coordinates import sample
 from ccta.disease.high_risk import high_risk_features
-from ccta.errors import BadSettings, Refusal
+from ccta.disease.plaque_classes import plaque_stage, plaque_type, thresholds
+from ccta.disease.plaque_extent import carries_plaque, outer_diameter_mm
+from ccta.errors import Refusal
 from ccta.findings import Plaque, PlaqueVolumes, Stenosis
 from ccta.model import SEGMENTS, VESSELS, CoronaryTree, CrossSections, Volume
 from ccta.settings import MeasureSettings
 
-FIXED_HU = (30.0, 130.0, 350.0)  # low attenuation < 30, fibro-fatty to 130, fibrous to 350, calcified above (CLINICAL)
-FIXED_FOR_LUMEN_HU = 350.0  # "adapted" equals "fixed" at this enhancement
 RADIAL_SAMPLES = 12
 LUMEN_HU_MM = 20.0  # of vessel, over which the lumen's HU hardly changes
 BEYOND_WALL_MM = 0.8  # about the width of a scanner's blur
@@ -31,7 +31,6 @@ FAT_BEYOND_HU = 0.0  # fat mixes with the wall's border, muscle and blood are ab
 BORDER_ANGLES = 3  # of the contour's: beside muscle the smooth outer wall still bulges towards it
 CALCIUM_ABOVE_LUMEN_HU = 100.0  # four standard deviations of a usual noise
 CALCIUM_SHARE = 0.1  # of the circumference: a plane with calcium
-STAGES = ("0 (none)", "1 (mild)", "2 (moderate)", "3 (severe)")
 NOISE_SMOOTHING_MM = 0.2  # half a voxel, inside plaque only: takes single noisy samples away and leaves a lipid core of 1-2 mm
 MIN_SEGMENT_MM3 = 2.0  # of plaque, for the segment to count as involved: 1 mm2 over 2 mm
 
@@ -54,15 +53,35 @@ class BranchPlaque:
     vessel: np.ndarray
 
 
+@dataclass(frozen=True)
+class SampledPlaque:
+    """The plaque of a patient: per branch, the three HU limits of its classes, and how the report prints them."""
+
+    branches: list[BranchPlaque]
+    limits_hu: np.ndarray
+    printed: str
+
+
 def measure_plaque(
     volume: Volume, tree: CoronaryTree, sections: list[CrossSections], stenoses: list[Stenosis], settings: MeasureSettings
 ) -> tuple[Plaque, list[Stenosis]]:
     """Volumes of the patient, and the stenoses with `plaque_type` and `high_risk` filled in. Raises Refusal when no plane is reliable."""
+    return plaque_findings(sample_plaque(volume, tree, sections, stenoses, settings), stenoses)
+
+
+def sample_plaque(volume: Volume, tree: CoronaryTree, sections: list[CrossSections], stenoses: list[Stenosis], settings: MeasureSettings) -> SampledPlaque:
+    """Polar samples of all branches. Raises Refusal when no plane is reliable."""
     sections = [s for s in sections if len(s) > 1]
     if not any(s.reliable.any() for s in sections):
         raise Refusal("plaque was not measured: no reliable cross-section of any coronary artery")
-    limits_hu, printed = _thresholds(volume, sections, settings)
+    limits_hu, printed = thresholds(volume, sections, settings)
     branches = [branch_plaque(volume, tree, s, sections, settings, [x for x in stenoses if x.branch == s.branch]) for s in sections]
+    return SampledPlaque(branches, limits_hu, printed)
+
+
+def plaque_findings(sampled: SampledPlaque, stenoses: list[Stenosis]) -> tuple[Plaque, list[Stenosis]]:
+    """Volumes of the patient, vessels and segments, and the stenoses with `plaque_type` and `high_risk` filled in."""
+    branches, limits_hu, printed = sampled.branches, sampled.limits_hu, sampled.printed
     lesions = [_described(stenosis, branches, limits_hu) for stenosis in stenoses]
     every = _volumes(branches, limits_hu, lambda b: np.ones(len(b.segment), bool))
     vessels = {name: _volumes(branches, limits_hu, lambda b, n=name: b.vessel == n) for name in VESSELS if any((b.vessel == name).any() for b in branches)}
@@ -71,27 +90,6 @@ def measure_plaque(
     segments = {i: v for i, v in segments.items() if v.total_mm3 >= MIN_SEGMENT_MM3}
     stage = plaque_stage(every.total_mm3, every.pav_pct)
     return Plaque(**every.model_dump(), vessels=vessels, segments=segments, stage=stage, thresholds=printed, segments_with_plaque=sorted(segments)), lesions
-
-
-def plaque_stage(total_mm3: float, pav_pct: float) -> str:
-    """Stage by total volume (0, <= 250, <= 750, > 750 mm3) and by percent atheroma volume (0, <= 5, <= 15, > 15 %), Min 2022.
-
-    The higher of the two, with the other where they disagree.
-    """
-    by_volume = int(np.searchsorted([0, 250, 750], total_mm3))
-    by_pav = int(np.searchsorted([0, 5, 15], pav_pct))
-    if by_volume == by_pav:
-        return STAGES[by_volume]
-    rule, other, low = ("volume", "PAV", by_pav) if by_volume > by_pav else ("PAV", "volume", by_volume)
-    return f"{STAGES[max(by_volume, by_pav)]} by {rule}; {STAGES[low]} by {other}"
-
-
-def plaque_type(calcified_mm3: float, total_mm3: float) -> str:
-    """Calcified from half of its volume, non-calcified below a fiftieth (less is blur), mixed between [check]; "" without plaque."""
-    if not total_mm3 > 0:
-        return ""
-    share = calcified_mm3 / total_mm3
-    return "calcified" if share >= 0.5 else "non-calcified" if share < 0.02 else "mixed"
 
 
 def branch_plaque(
@@ -107,7 +105,7 @@ def branch_plaque(
     position = polar_positions(own, radius)
     element = full[..., None] / RADIAL_SAMPLES * radius * (2 * np.pi / radius.shape[1]) * plane_spacing_mm(own, radius)
     narrowed = np.any([(own.distance_mm >= x.entry_mm) & (own.distance_mm <= x.exit_mm) for x in stenoses] or [np.zeros(len(own), bool)], axis=0)
-    carries = _carries_plaque(own, thickness, calcium.mean(axis=1) >= CALCIUM_SHARE, narrowed, settings)
+    carries = carries_plaque(own, thickness, calcium.mean(axis=1) >= CALCIUM_SHARE, narrowed, settings)
     element = np.where(carries[:, None, None], element, 0.0)
     found = element > 0
     others = [s for s in sections if s.branch != own.branch]
@@ -117,7 +115,7 @@ def branch_plaque(
     inner = np.clip(radius, own.lumen_radius_mm[..., None] + border, own.wall_radius_mm[..., None] - border)
     hu[found] = sample(volume, polar_positions(own, inner)[found])
     outside_parent = ~inside_others(own.center_mm, own.branch, others)
-    counted = own.reliable & (_outer_diameter_mm(own) >= settings.plaque_min_vessel_mm) & outside_parent
+    counted = own.reliable & (outer_diameter_mm(own) >= settings.plaque_min_vessel_mm) & outside_parent
     vessel_mm3 = np.where(counted, own.wall_area_mm2 * plane_spacing_mm(own, np.zeros((len(own), 1, 1)))[:, 0, 0], 0.0)
     segment, vessel = _names(tree, own)
     return BranchPlaque(own, _denoised(hu, element, own), element, position, thickness, vessel_mm3, segment, vessel)
@@ -180,32 +178,6 @@ def inside_others(points_mm: np.ndarray, branch: int, others: list[CrossSections
     return inside
 
 
-def _carries_plaque(own: CrossSections, thickness: np.ndarray, calcified: np.ndarray, narrowed: np.ndarray, settings: MeasureSettings) -> np.ndarray:
-    """(M,) planes of a stretch that has calcium or enough wall area beyond a normal wall, for long enough, in a large enough vessel.
-
-    The stretch goes on to both sides while some is left beyond the normal wall or the lumen is narrowed. A lumen that calcium hides need not be trusted.
-    """
-    excess = np.maximum(thickness - settings.plaque_normal_wall_mm, 0.0)
-    middle = (own.wall_radius_mm + own.lumen_radius_mm) / 2
-    area = (2 * np.pi / excess.shape[1]) * np.sum(middle * excess, axis=1)
-    wide = _outer_diameter_mm(own) >= settings.plaque_min_vessel_mm
-    count = max(1, int(np.ceil(settings.plaque_min_length_mm / np.median(np.diff(own.distance_mm)))))
-    seen = calcified | (own.reliable & ((area >= settings.plaque_edge_area_mm2) | narrowed))
-    possible = _long_runs(seen & wide, count)
-    sure = possible & _long_runs(calcified | (area >= settings.plaque_min_area_mm2), count)
-    runs, _ = ndimage.label(possible)
-    return possible & np.isin(runs, runs[sure])
-
-
-def _long_runs(planes: np.ndarray, count: int) -> np.ndarray:
-    """(M,) without runs of fewer than `count` planes, the ends of the branch counted as if they went on."""
-    return ndimage.binary_opening(np.pad(planes, count, mode="edge"), np.ones(count, bool))[count:-count]
-
-
-def _outer_diameter_mm(sections: CrossSections) -> np.ndarray:
-    return 2 * np.sqrt(sections.wall_area_mm2 / np.pi)
-
-
 def _denoised(hu: np.ndarray, element: np.ndarray, own: CrossSections) -> np.ndarray:
     """HU averaged over about half a voxel among plaque samples only, so that neither lumen nor fat leaks in."""
     inside = (element > 0).astype(float)
@@ -235,20 +207,6 @@ def _names(tree: CoronaryTree, own: CrossSections) -> tuple[np.ndarray, np.ndarr
             return segment, np.full(len(own), SEGMENTS[above.segment_at(place)][1])
         parent, place = above.parent, above.parent_distance_mm
     return segment, np.full(len(own), "", dtype="<U3")
-
-
-def _thresholds(volume: Volume, sections: list[CrossSections], settings: MeasureSettings) -> tuple[np.ndarray, str]:
-    """The three HU limits and how the report prints them."""
-    if settings.plaque_thresholds == "fixed":
-        limits, origin = np.array(FIXED_HU), "fixed"
-    elif settings.plaque_thresholds == "adapted":
-        centers = np.vstack([s.center_mm[s.reliable] for s in sections])
-        lumen_hu = float(np.median(sample(volume, centers)))
-        limits, origin = np.array(FIXED_HU) * max(lumen_hu, 1.0) / FIXED_FOR_LUMEN_HU, f"adapted to a lumen of {lumen_hu:.0f} HU"
-    else:
-        raise BadSettings(f'plaque_thresholds is "{settings.plaque_thresholds}"; it may be "fixed" or "adapted"')
-    low, middle, high = (f"{x:.0f}" for x in limits)
-    return limits, f"{origin}: < {low}, {low}-{middle}, {middle}-{high}, > {high} HU"
 
 
 def _volumes(branches: list[BranchPlaque], limits_hu: np.ndarray, chosen) -> PlaqueVolumes:

@@ -105,6 +105,12 @@ def card(metadata: dict) -> str:
     training, rows = metadata["training"], "\n".join(f"| {name} | {value:.3f} |" for name, value in metadata["eval_metrics"].items())
     lines = [f"# {metadata['name']}", "", "Research use only, not for diagnosis.", "", f"Trained on images {metadata['data_source']}."]
     lines += [f"Made {training['made']} by", "", f"    {training['command']}", "", f"in {training['hours']} h on {training['hardware']}."]
+    lines += [
+        "The same command trains on a CPU, on a GPU (bfloat16) or on all GPUs of a machine (each step's batch is shared by them: `--batch` of all together);"
+    ]
+    lines += [
+        "`torchrun --no-python --nnodes N --nproc-per-node GPUS ccta train OUT ...` on several machines. A run that was killed goes on when asked for again."
+    ]
     lines += ["History: " + training["history"] + "." if "history" in training else "", "", "On synthesised images that no training saw:", ""]
     return "\n".join([*lines, "| figure (Dice where nothing else is said) | value |", "|---|---|", rows])
 

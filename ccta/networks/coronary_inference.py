@@ -1,4 +1,9 @@
-"""The coronary network on one CTA: how probable lumen and calcified plaque are, in the windows that can hold an artery."""
+"""The coronary network on one CTA: how probable lumen and calcified plaque are, in the windows that can hold an artery.
+
+Asked once. The mean over three mirrored (or three shifted) windows besides was tried, on 32 windows about the arteries of four development phantoms, sharpened
+by one number for each way: it costs four times as much and is hardly better as a measure of doubt. Calibration error 0.2 % (mirrored 0.4, shifted 0.2), Brier
+score 0.0155 (0.0144, 0.0153); the least sure tenth of the voxels holds 91 % of the wrong ones in all three. Lumen Dice 0.939 (0.942, 0.938).
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from ccta.networks.architecture import coronary_network
 from ccta.networks.coronary_input import coronary_input
 from ccta.networks.coronary_synthesis import Painter, coronary_pair
 from ccta.networks.pictures import draw_vessels
+from ccta.networks.processes import summed
 from ccta.networks.training import Task
 from ccta.networks.windows import Network
 from ccta.tissues import ArteryScene
@@ -41,18 +42,21 @@ def vessel_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
     The last is the skeleton recall of Kirchhoff et al. (ECCV 2024): a missed millimetre costs the same in a thin vessel as in a wide one. Dice counts
     `SMOOTH` voxels more on both sides, so that what is not there at all must not be found either.
-    logits: (B, 3, ...); target: (B, 2, ...) int64, labels and centerlines.
+    logits: (B, 3, ...); target: (B, 2, ...) int64, labels and centerlines. The batch is that of all processes.
     """
     label, line = target[:, 0], target[:, 1].float()
     log = logits.float().log_softmax(dim=1)
     probability, true = log.exp(), one_hot(label, 3).movedim(-1, 1).float()
     axes = (0, *range(2, logits.ndim))
-    both, total = (probability * true).sum(axes)[1:], (probability + true).sum(axes)[1:]
-    right = log.gather(1, label[:, None])[:, 0]
-    loss = -EVERY_VOXEL * right.mean() + 1 - ((2 * both + SMOOTH) / (total + SMOOTH)).mean()
-    if (label == CALCIFIED).any():
-        loss = loss - CALCIUM * right[label == CALCIFIED].mean()
-    return loss + 0.5 * (1 - (line * right.exp()).sum() / line.sum()) if line.any() else loss
+    right, calcified = log.gather(1, label[:, None])[:, 0], label == CALCIFIED
+    found, lines = (line * right.exp()).sum(), line.sum()
+    single = [right.sum(), right.new_tensor(right.numel()), right[calcified].sum(), calcified.sum(), found, lines]
+    both, total, single = summed(torch.cat([(probability * true).sum(axes)[1:], (probability + true).sum(axes)[1:], torch.stack(single)])).split([2, 2, 6])
+    likelihood, voxels, of_calcium, calcium, found, lines = single
+    loss = -EVERY_VOXEL * likelihood / voxels + 1 - ((2 * both + SMOOTH) / (total + SMOOTH)).mean()
+    if calcium > 0:
+        loss = loss - CALCIUM * of_calcium / calcium
+    return loss + 0.5 * (1 - found / lines) if lines > 0 else loss
 
 
 def validated(network: Network, scene_of: Callable[[int], ArteryScene], paint: Painter, count: int, picture: Path | None = None) -> dict[str, float]:

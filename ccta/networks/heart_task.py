@@ -10,6 +10,7 @@ import torch
 
 from ccta.networks.architecture import heart_network
 from ccta.networks.pictures import draw
+from ccta.networks.processes import summed
 from ccta.networks.synthesis import training_pair
 from ccta.networks.training import Task
 from ccta.networks.windows import Network, network_input
@@ -29,15 +30,17 @@ def heart_task(map_of: Callable[[int], ChestMap]) -> Task:
 def loss_of(logits: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     """Cross-entropy plus 1 - the mean Dice of the places that the batch holds. logits (B, C, ...), place (B, 1, ...) int64.
 
-    A place that is absent has no Dice: with it, small batches would teach the network to forget rare places.
+    A place that is absent has no Dice: with it, small batches would teach the network to forget rare places. The batch is that of all processes.
     """
     log = logits.float().log_softmax(dim=1)
     right = log.gather(1, place).ravel()
-    both = log.new_zeros(log.shape[1]).index_add(0, place.ravel(), right.exp())[1:]
-    true, named = torch.bincount(place.ravel(), minlength=log.shape[1])[1:], log.exp().sum((0, *range(2, log.ndim)))[1:]
+    both = log.new_zeros(log.shape[1]).index_add(0, place.ravel(), right.exp())
+    true, named = torch.bincount(place.ravel(), minlength=log.shape[1]), log.exp().sum((0, *range(2, log.ndim)))
+    *places, (likelihood, voxels) = summed(torch.cat([both, true, named, torch.stack([right.sum(), true.sum()])])).split([log.shape[1]] * 3 + [2])
+    both, true, named = (values[1:] for values in places)
     present = true > 0
-    dice = 2 * both[present] / (true + named)[present] if present.any() else torch.ones(1)
-    return -right.mean() + 1 - dice.mean()
+    dice = 2 * both[present] / (true + named)[present] if present.any() else log.new_ones(1)
+    return -likelihood / voxels + 1 - dice.mean()
 
 
 def validated(network: Network, map_of: Callable[[int], ChestMap], count: int, picture: Path | None = None) -> dict[str, float]:

@@ -19,6 +19,7 @@ from ccta.model import CORONARY_LABELS
 from ccta.networks.architecture import coronary_network, heart_network
 from ccta.networks.bundle import Description, checked, write_bundle
 from ccta.networks.coronary_input import CORONARY_PATCH, STEP_MM
+from ccta.networks.processes import team
 from ccta.networks.shipped import HEART
 from ccta.networks.training import TrainingSettings
 from ccta.networks.windows import NARROW_HU, PATCH, WIDE_HU
@@ -66,15 +67,21 @@ def publish(weights: Path, folder: Path, settings: TrainingSettings, hours: floa
     product = PRODUCTS[name]
     network = product.network()
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    command = f"ccta train OUT --network {name} --steps {settings.steps} --maps {settings.maps} --seed {settings.seed}"
+    command = f"ccta train OUT --network {name} --steps {settings.steps} --maps {settings.maps} --batch {settings.batch} --seed {settings.seed}"
     training = {
         "command": command + (" --from EARLIER" if settings.start else ""),
         "settings": asdict(settings),
         "made": datetime.now(UTC).date().isoformat(),
         "hours": round(hours, 2),
-        "hardware": f"{torch.get_num_threads()} threads of {platform.machine()}" if not torch.cuda.is_available() else torch.cuda.get_device_name(),
+        "hardware": hardware(),
     }
     return write_bundle(folder / name, product.about, exported(network, product.about.patch), training, figures)
+
+
+def hardware() -> str:
+    """What the run's processes compute on, of one machine."""
+    one = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} threads of {platform.machine()}"
+    return one if team().count == 1 else f"{team().count} x {one}"
 
 
 def exported(network: torch.nn.Module, patch: tuple[int, int, int]) -> bytes:

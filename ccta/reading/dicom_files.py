@@ -23,7 +23,8 @@ TAGS = [
     "SeriesNumber", "InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier", "TriggerTime", "NominalPercentageOfCardiacPhase",
     "NominalCardiacTriggerDelayTime", "HeartRate", "CardiacSynchronizationTechnique", "ImageComments", "ProtocolName", "KVP", "ConvolutionKernel",
     "ContrastBolusAgent", "SliceThickness", "Manufacturer", "ManufacturerModelName", "PatientID", "PatientName", "PatientSex", "PatientAge",
-    "PatientBirthDate", "StudyDate", "StudyDescription", "AccessionNumber", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows",
+    "PatientBirthDate", "StudyDate", "StudyDescription", "AccessionNumber", "StudyTime", "StudyID", "ReferringPhysicianName", "IssuerOfPatientID",
+    "PatientSize", "PatientWeight", "PositionReferenceIndicator", "InstitutionName", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows",
     "Columns", "BitsAllocated", "SamplesPerPixel", "NumberOfFrames", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope",
     "RescaleIntercept", "BurnedInAnnotation", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,14 +36,19 @@ class Frame:
 
 
 def segmented_arteries(path: Path, image: Volume) -> np.ndarray:
-    """(the image's shape) uint8: the artery's number in VESSELS (from 1) where a voxel's middle lies in a marked pixel. The first segment keeps a voxel.
+    """(the image's shape) uint8: the artery's number in VESSELS (from 1) of each voxel. Raises BadInput as `segmented`, and for a segment of no artery."""
+    return segmented(path, image, lambda item: artery_number(str(item.get("SegmentLabel", "")), path))
 
-    Raises BadInput: damaged, no segmentation, of another frame of reference or place, or a segment of no artery.
+
+def segmented(path: Path, image: Volume, number_of: Callable[[Dataset], int]) -> np.ndarray:
+    """(the image's shape) uint8: the number that `number_of` gives to a segment's description where a voxel's middle lies in a marked pixel of it.
+
+    0 leaves a segment out. The first segment keeps a voxel. Raises BadInput: damaged, no segmentation, of another frame of reference or place.
     """
     try:
         seg = _opened(path)
-        names = {int(item.SegmentNumber): str(item.get("SegmentLabel", "")) for item in seg.SegmentSequence}
-        frames = list(_frames(seg, names))
+        described = {int(item.SegmentNumber): item for item in seg.SegmentSequence}
+        frames = list(_frames(seg, described))
     except BadInput:
         raise
     except Exception as error:  # a damaged file and a missing decoder raise many types
@@ -52,7 +57,8 @@ def segmented_arteries(path: Path, image: Volume) -> np.ndarray:
     if theirs and ours and theirs != ours:
         raise BadInput(f"{path} is a segmentation in another frame of reference than this image; it belongs to another series")
     arteries = np.zeros(image.array.shape, np.uint8)
-    numbers = {segment: artery_number(names[segment], path) for segment in dict.fromkeys(frame.segment for frame in frames)}
+    numbers = {segment: number_of(described[segment]) for segment in dict.fromkeys(frame.segment for frame in frames)}
+    frames = [frame for frame in frames if numbers[frame.segment]]
     thickness_mm = _thickness_mm(frames, image) if frames else 0.0
     for frame in frames:
         _place(arteries, image, frame, thickness_mm, numbers[frame.segment])
@@ -70,7 +76,7 @@ def _opened(path: Path) -> Dataset:
     return seg
 
 
-def _frames(seg: Dataset, names: dict[int, str]) -> Iterator[Frame]:
+def _frames(seg: Dataset, names: dict[int, Dataset]) -> Iterator[Frame]:
     """Each marked segment of each frame. Raises whatever a damaged object brings."""
     groups, shared = list(seg.PerFrameFunctionalGroupsSequence), (seg.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     if int(seg.get("NumberOfFrames", 1)) != len(groups):
@@ -90,7 +96,7 @@ def _frames(seg: Dataset, names: dict[int, str]) -> Iterator[Frame]:
                 yield Frame(segment, marked, affine, step_mm)
 
 
-def _segments(seg: Dataset, stored: np.ndarray, group: Dataset, shared: Dataset, names: dict[int, str]) -> list[tuple[int, np.ndarray]]:
+def _segments(seg: Dataset, stored: np.ndarray, group: Dataset, shared: Dataset, names: dict[int, Dataset]) -> list[tuple[int, np.ndarray]]:
     """(segment, mask) of a frame. A label map has several; its background is the padding value, or a 0 that is no segment."""
     if seg.SegmentationType == "LABELMAP":
         background = {int(seg.PixelPaddingValue)} if "PixelPaddingValue" in seg else {0} - set(names)

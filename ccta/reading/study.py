@@ -16,19 +16,22 @@ from ccta.reading.headers import acquisition_of, patient_of
 from ccta.reading.image_files import PICTURES, is_image_file, read_image
 from ccta.reading.phases import PhaseSet, phase_sets
 from ccta.reading.provenance import content_uid
+from ccta.reading.source import source_of
 from ccta.reading.upright import upright
 from ccta.settings import ReadSettings
+from ccta.source_series import SourceSeries
 
 WANTED = {"ccta": "contrast-enhanced CT of the heart", "calcium": "non-contrast CT of the heart"}
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One series, read: HU volume, how it was acquired, of whom."""
+    """One series, read: HU volume, how it was acquired, of whom, and from which DICOM instances."""
 
     volume: Volume
     acquisition: Acquisition
     patient: Patient
+    source: SourceSeries | Unavailable
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def read(series: SeriesInfo, progress: Callable[[float], None] | None = None) ->
             spacing_mm=tuple(map(float, volume.spacing_mm)), shape=volume.array.shape, contrast=series.contrast, source=series.source.name,
             series_uid=series.uid, series_description=series.description, chosen_because="; ".join([series.chosen_because, *notes]).strip("; "),
         )  # fmt: skip
-        return Scan(volume, acquisition, Patient())
+        return Scan(volume, acquisition, Patient(), Unavailable("the image was not read from DICOM files"))
     if series.modality != "CT":
         raise BadInput(f"Series {series.label} is {series.modality}, not CT. Give a coronary CT.")
     volume, said = upright(read_volume(series.images, progress))
@@ -150,7 +153,7 @@ def read(series: SeriesInfo, progress: Callable[[float], None] | None = None) ->
     acquisition = acquisition_of(series.images, volume).model_copy(
         update={"contrast": series.contrast, "source": str(series.source), "series_uid": series.uid, "chosen_because": because}
     )
-    return Scan(volume, acquisition, patient_of(series.images[0]))
+    return Scan(volume, acquisition, patient_of(series.images[0]), source_of(series.images))
 
 
 def listed(inventory: Inventory, settings: ReadSettings | None = None) -> list[dict]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pydantic import TypeAdapter
 
 from ccta.model import Unavailable
+from ccta.report.language import t
 
 RESEARCH_USE = "Research use only, not for diagnosis"
 
@@ -78,9 +79,6 @@ class Status:
     tone: str = "grey"
 
 
-DRAFT = Status("Draft", "Draft: nobody has signed this report.")
-
-
 @dataclass(frozen=True)
 class ReportContent:
     title: str
@@ -92,7 +90,9 @@ class ReportContent:
     cover: tuple[Picture, ...]
     sections: tuple[Section, ...]
     footer: str
-    status: Status = DRAFT
+    status: Status
+    words: dict[str, str] = field(default_factory=dict)
+    """What the templates themselves say: lang, impression, refused, guidance."""
     pictures: dict[str, bytes] = field(repr=False, default_factory=dict)
     """key -> PNG."""
 
@@ -117,7 +117,7 @@ class ReportContent:
 def shown(value, pattern: str = "{:.0f}") -> str:
     """A number by a format pattern, or that it is not available and why."""
     if isinstance(value, Unavailable):
-        return f"not available: {value.reason}"
+        return t("not available: {reason}", reason=value.reason)
     return pattern.format(value)
 
 

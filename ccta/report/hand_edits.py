@@ -10,6 +10,7 @@ import numpy as np
 from ccta.edits import Edit, applied
 from ccta.findings import Findings
 from ccta.report.blocks import Cell, Section, Table, row
+from ccta.report.language import t, word
 
 MARK = " †"
 MARK_NOTE = " † rests on a correction by hand, listed under Corrections by hand."
@@ -63,7 +64,7 @@ def edits_line(edits: Sequence[Edit]) -> tuple[str, ...]:
     if not held:
         return ()
     who = ", ".join(sorted({edit.by for edit in held}))
-    return (f"{len(held)} correction{'s' if len(held) > 1 else ''} by hand ({who}); values that rest on one are marked †.",)
+    return (t("Corrected by hand in {count} places ({who}); values that rest on it are marked †.", count=len(held), who=who),)
 
 
 def edits_section(edits: Sequence[Edit]) -> Section | None:
@@ -72,8 +73,17 @@ def edits_section(edits: Sequence[Edit]) -> Section | None:
         return None
     held = applied(edits)
     rows = tuple(
-        row(one.at.replace("T", " ")[:16], one.by, one.place or "–", one.what, one.before, one.after, Cell(one.state, "" if one in held else "muted"))
+        row(
+            one.at.replace("T", " ")[:16],
+            one.by,
+            one.place or "–",
+            word(one.what),
+            word(one.before),
+            word(one.after),
+            Cell(word(one.state), "" if one in held else "muted"),
+        )
         for one in edits
     )
-    note = "Times in UTC. What was undone or replaced holds no longer. FFR follows contours and centerlines, not a degree given by eye."
-    return Section("Corrections by hand", tables=(Table(("When", "Who", "Where", "What", "Before", "After", "State"), rows, note=note),))
+    note = t("Times in UTC. What was undone or replaced holds no longer. FFR follows contours and centerlines, not a degree given by eye.")
+    head = tuple(t(x) for x in ("When", "Who", "Where", "What", "Before", "After", "State"))
+    return Section(t("Corrections by hand"), tables=(Table(head, rows, note=note),))

@@ -1,6 +1,10 @@
-"""Pictures of the report, drawn off-screen with matplotlib from arrays: FFR tree, pullbacks, plaque, straightened vessels, cross-sections."""
+"""Pictures of the report, drawn off-screen with matplotlib from arrays: FFR tree, pullbacks, plaque, straightened vessels, cross-sections.
+
+They hold names, figures and units, no words: these stand in the captions, in the report's language.
+"""
 
 import io
+import re
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -66,7 +70,7 @@ def ffr_tree_figure(pullback: PullbackFile, findings: Findings) -> Figure:
     """The tree as ribbons of the lumen's width, coloured by FFR, from the front and from the left front (45 degrees)."""
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.subplots(1, 2)
-    for axis, degrees, title in zip(axes, (0.0, 45.0), ("from the front", "from the left front (LAO 45°)"), strict=True):
+    for axis, degrees, title in zip(axes, (0.0, 45.0), ("0°", "LAO 45°"), strict=True):
         _draw_tree(axis, pullback, findings, np.deg2rad(degrees))
         axis.set_title(title, fontsize=9, color=SOFT)
     bar = figure.colorbar(ScalarMappable(Normalize(*FFR_RANGE), FFR_COLORS), ax=axes, shrink=0.75, aspect=28, extend="min")
@@ -147,9 +151,9 @@ def pullback_figure(pullback: PullbackFile, findings: Findings) -> Figure:
             top.plot([at_mm], [ffr], "o", ms=6, mfc="white", mec=INK, zorder=5)
             top.annotate(f"{ffr:.2f}", (at_mm, ffr), (4, 8), textcoords="offset points", weight="bold")
         top.set(title=branch.name, ylim=(lowest - 0.02, 1.02))
-        bottom.set(xlabel="distance along the vessel, mm", ylim=(0, None))
+        bottom.set(xlabel="mm", ylim=(0, None))
     axes[0, 0].set_ylabel("FFR")
-    axes[1, 0].set_ylabel("lumen, mm")
+    axes[1, 0].set_ylabel("Ø mm")
     _plain(axes.ravel())
     return figure
 
@@ -166,14 +170,15 @@ def _shade_lesions(top, bottom, findings: Findings, branch: int) -> None:
 
 def plaque_figure(findings: Findings) -> Figure:
     """One bar per vessel: low-attenuation, other non-calcified, calcified."""
-    vessels = {name: v for name, v in findings.plaque.vessels.items() if v.total_mm3 > 0} or {"patient": findings.plaque}
+    vessels = {name: v for name, v in findings.plaque.vessels.items() if v.total_mm3 > 0} or {"": findings.plaque}
     figure = Figure(figsize=(6, 0.55 * len(vessels) + 1.1), layout="constrained")
     axis = figure.subplots()
     start = np.zeros(len(vessels))
+    low, high = _limits_hu(findings.plaque.thresholds)
     parts = (
-        ("low-attenuation", "#c0392b", [v.low_attenuation_mm3 for v in vessels.values()]),
-        ("other non-calcified", "#e9b872", [v.noncalcified_mm3 - v.low_attenuation_mm3 for v in vessels.values()]),
-        ("calcified", "#8aa0b5", [v.calcified_mm3 for v in vessels.values()]),
+        (f"< {low} HU", "#c0392b", [v.low_attenuation_mm3 for v in vessels.values()]),
+        (f"{low}–{high} HU", "#e9b872", [v.noncalcified_mm3 - v.low_attenuation_mm3 for v in vessels.values()]),
+        (f"> {high} HU", "#8aa0b5", [v.calcified_mm3 for v in vessels.values()]),
     )
     for name, color, values in parts:
         axis.barh(list(vessels), values, left=start, color=color, label=name, height=0.6)
@@ -183,6 +188,12 @@ def plaque_figure(findings: Findings) -> Figure:
     axis.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     _plain([axis])
     return figure
+
+
+def _limits_hu(thresholds: str) -> tuple[str, str]:
+    """The lowest and the highest border of the printed HU ranges ("fixed: < 30, 30-130, 131-350, > 350 HU")."""
+    numbers = re.findall(r"[<>] (\d+)", thresholds)
+    return (numbers[0], numbers[-1]) if len(numbers) == 2 else ("30", "350")
 
 
 def straightened_figure(image: Straightened) -> Figure:
@@ -234,8 +245,8 @@ def profile_figure(profiles: tuple[Profile, ...]) -> Figure:
         for entry, end, reference in profile.lesions:
             axis.axvspan(entry, end, color="#f2c200", alpha=0.25, lw=0)
             axis.plot([entry, end], [reference, reference], color=BLUE, lw=2)
-        axis.set(title=profile.name, xlabel="distance along the vessel, mm", ylim=(0, None))
-    axes[0].set_ylabel("lumen diameter, mm")
+        axis.set(title=profile.name, xlabel="mm", ylim=(0, None))
+    axes[0].set_ylabel("Ø mm")
     _plain(axes)
     return figure
 

@@ -19,6 +19,7 @@ from ccta.errors import BadInput, StorageFailed
 from ccta.reader_report import KeyPicture, ReaderReport, SignedVersion
 from ccta.report.blocks import ReportContent
 from ccta.report.document import write_html, write_pdf
+from ccta.report.language import speaking, t
 from ccta.report.reader_sections import addendum_sections, signed_status
 from ccta.runner import changed_since
 from ccta.storage import atomic_path
@@ -69,7 +70,8 @@ def sign(case: Case, by: str) -> SignedVersion:
     """Signs the draft as it stands and makes it the case's report. BadInput where the draft does not follow from the case, naming what is stale."""
     name, content = _named(by), _draft(case)
     version = SignedVersion(number=_next_number(case), by=name, at=_now())
-    signed = replace(content, status=signed_status(version))
+    with speaking(content.words["lang"]):
+        signed = replace(content, status=signed_status(version))
     version = _stored(case, version, signed, case.require("findings"))
     for item, file in (("report_html", HTML), ("report_pdf", PDF)):
         with case.writing(item) as path:
@@ -88,10 +90,10 @@ def add_addendum(case: Case, by: str, text: str) -> SignedVersion:
     if faults:
         raise BadInput(f"the signed files of {case.root} are not as they were signed: {faults[0]}; restore them from a copy first")
     version = SignedVersion(number=_next_number(case), kind="addendum", text=text.strip(), by=_named(by), at=_now(), amends=amended.number)
-    content = replace(
-        ReportContent.from_json((version_folder(case, amended.number) / CONTENT).read_text()),
-        headline=None, impression=(version.text,), cover=(), pictures={}, sections=addendum_sections(version, amended), status=signed_status(version),
-    )  # fmt: skip
+    report = ReportContent.from_json((version_folder(case, amended.number) / CONTENT).read_text())
+    with speaking(report.words["lang"]):
+        title, sections, status = t("Addendum to the coronary CT angiography report"), addendum_sections(amended), signed_status(version)
+    content = replace(report, title=title, headline=None, impression=(version.text,), cover=(), pictures={}, sections=sections, status=status)
     return _stored(case, version, content, None)
 
 
@@ -106,6 +108,20 @@ def verify(case: Case) -> list[str]:
             elif _sha256(path) != digest:
                 faults.append(f"{path} has changed since {version.by} signed it on {version.at}")
     return faults
+
+
+def signed_as(case: Case) -> SignedVersion | None:
+    """The signed version that the case's report is, None for a draft."""
+    version, pdf = case.reader().last_report, case.path("report_pdf")
+    same = version is not None and pdf.exists() and case.digest("report_pdf") == version.sha256.get(PDF)
+    return version if same else None
+
+
+def report_time(case: Case) -> datetime:
+    """When the case's report was signed, else when it was made."""
+    signed = signed_as(case)
+    made = case.record()["stages"].get("report", {}).get("finished", "2000-01-01T00:00:00+00:00")
+    return datetime.fromisoformat(signed.at if signed else made).astimezone()
 
 
 def version_folder(case: Case, number: int) -> Path:

@@ -1,5 +1,7 @@
 """Fixed words: CAD-RADS 2.0 interpretation and recommendation (after Cury 2022, in our words), FFR and plaque verdicts, limits, names of values."""
 
+from ccta.report.language import spoken, t
+
 INTERPRETATION = {
     "0": ("Absence of coronary artery disease", "No further cardiac investigation; other causes of the symptoms may be considered."),
     "1": ("Minimal non-obstructive coronary artery disease", "Other causes of the symptoms may be considered; preventive therapy and risk factors."),
@@ -12,6 +14,17 @@ INTERPRETATION = {
 }
 CATEGORY_TONE = {"0": "good", "1": "good", "2": "good", "3": "grey", "4A": "bad", "4B": "bad", "5": "bad", "N": "grey"}
 BURDEN = {"P1": "mild plaque burden", "P2": "moderate plaque burden", "P3": "severe plaque burden", "P4": "extensive plaque burden"}
+MODIFIER_ADVICE = {
+    "P1": "P1: risk factors and preventive therapy as for mild plaque burden.",
+    "P2": "P2: preventive therapy is advised.",
+    "P3": "P3: aggressive preventive therapy is advised, whatever the stenosis.",
+    "P4": "P4: aggressive preventive therapy is advised, whatever the stenosis.",
+    "HRP": "HRP: high-risk plaque; more intensive preventive therapy may be considered, and in acute chest pain observation.",
+    "I+": "I+: computed FFR suggests lesion-specific ischaemia; invasive coronary angiography may be considered where symptoms persist.",
+    "I-": "I-: computed FFR does not suggest ischaemia; medical therapy before invasive angiography.",
+    "I±": "I±: computed FFR is in the grey zone; decide by symptoms, site of the lesion and other tests.",
+    "N": "N: some segments could not be read; another test may be needed for them.",
+}
 FEATURES = {"PR": "positive remodelling", "LAP": "low attenuation", "SC": "spotty calcium", "NRS": "napkin-ring sign"}
 FLOW_MODEL = {
     "rom": "reduced-order model of the whole tree (steady)",
@@ -19,11 +32,15 @@ FLOW_MODEL = {
     "3d-pulsatile": "3-D Navier-Stokes equations on the whole tree over the heart's cycle (rigid walls, coronary outlets; mean of the cycle)",
     "pulsatile": "reduced-order model over the heart cycle (pulsatile)",
 }
+FFR_NOTE = (
+    "Positive ≤ 0.75, grey zone 0.76–0.80, negative > 0.80. Read behind the lesion, not at the end of the vessel. "
+    "Mostly from: the cause of most of the interval; measuring it would narrow the interval most."
+)
 QUALITY_SCALE = "Segment quality: 1 non-diagnostic, 2 poor, 3 adequate, 4 good, 5 excellent."
 AGREES = "Network agrees: share of the segment's length on which the coronary network, asked by itself, sees an artery too; look at segments below 80 %."
 
 LIMITS = (
-    "Produced automatically. No physician has confirmed the contours, the measurements or this text.",
+    "Produced automatically: whoever signs confirms the text, not every contour and measurement.",
     "Stents, bypass grafts, anomalous arteries and non-atherosclerotic disease are not detected: the modifiers S, G and E are never assigned.",
     "Arteries below 1.5 mm are not graded. Heavily calcified plaque blooms, and its stenosis tends to be over-read.",
     "Plaque volumes depend on scanner, voltage, kernel and contrast; compare only examinations made alike.",
@@ -47,7 +64,8 @@ NAMES = {
 def ffr_verdict(ffr: float) -> tuple[str, str]:
     """(words, tone) of an FFR as printed to two decimals: <= 0.75 positive, 0.76-0.80 grey zone, > 0.80 negative."""
     value = round(ffr, 2)
-    return ("positive", "bad") if value <= 0.75 else ("grey zone", "grey") if value <= 0.80 else ("negative", "good")
+    verdict, tone = ("positive", "bad") if value <= 0.75 else ("grey zone", "grey") if value <= 0.80 else ("negative", "good")
+    return t(verdict), tone
 
 
 def stenosis_tone(pct: float) -> str:
@@ -57,4 +75,20 @@ def stenosis_tone(pct: float) -> str:
 
 def leiden_band(score: float) -> str:
     """Band of the Leiden CTA score (van Rosendael 2018): 0-5, 6-20, > 20; the score is printed with one decimal, the bands are whole numbers."""
-    return "0-5, low" if score < 6 else "6-20, intermediate" if score <= 20 else "> 20, high"
+    return t("0-5, low" if score < 6 else "6-20, intermediate" if score <= 20 else "> 20, high")
+
+
+def template_words() -> dict[str, str]:
+    """What the templates themselves say, in the report's language."""
+    return {
+        "lang": spoken(),
+        "impression": t("Impression"),
+        "refused": t("Not available."),
+        "guidance": t("Guidance of this category for stable chest pain:"),
+    }
+
+
+def shown_name(name: str) -> str:
+    """A DICOM person name as people write it: its groups (alphabetic=ideographic=phonetic) apart, its parts by spaces."""
+    groups = [" ".join(group.replace("^", " ").split()) for group in name.split("=")]
+    return " ".join(dict.fromkeys(group for group in groups if group))

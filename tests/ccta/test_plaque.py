@@ -268,3 +268,16 @@ def test_a_wall_that_leans_on_muscle_or_blood_is_not_plaque(beyond_hu, counted):
     volume = block().with_array(np.repeat(inside[..., None], 81, axis=2).astype(np.float32))
     plaque, _ = measure_plaque(volume, tree_of(line), [own], [], SETTINGS)
     assert (plaque.total_mm3 > 100) is counted and (plaque.total_mm3 == 0) is not counted
+
+
+@pytest.mark.parametrize("healthy_mm", [0.4, 0.48])
+def test_shoulders_reach_to_the_healthy_wall_beside_them_and_no_farther(healthy_mm):
+    """A lesion of 12 mm that fades into its neighbourhood, whose wall contours may well read a little thick."""
+    points = straight(60.0, 0.25)
+    away = np.abs(points[:, 2] - 30.0)
+    bump = np.where(away < 6, 0.5 * (1 + np.cos(np.pi * away / 6)), 0.0)
+    own = sections_of(points, 1.6, 1.6 + healthy_mm + 0.6 * bump)
+    plaque, _ = measure(block(60.0, size_mm=90.0), [own])
+    inside = away < 6
+    true = 0.25 * np.sum(own.wall_area_mm2[inside] - np.pi * 1.6**2)
+    assert 0.9 * true < plaque.total_mm3 <= 1.02 * true

@@ -38,8 +38,10 @@ def test_every_unavailable_value_is_printed_with_its_reason(findings):
 
 def test_full_case_has_the_scct_sections_in_order():
     titles = [s.title for s in build(example_findings()).sections]
-    wanted = ["Indication", "Technique", "Image quality", "Coronary calcium", "Stenoses", "Coronary arteries by segment", "Plaque and pericoronary fat",
-              "Computed fractional flow reserve", "Heart", "What could not be measured, and why", "Limits of this report"]  # fmt: skip
+    wanted = ["Indication", "Technique", "Image quality", "Coronary calcium", "Findings by vessel", "Stenoses",
+              "Coronary arteries by segment", "Plaque and pericoronary fat",
+              "Computed fractional flow reserve", "Heart", "What could not be measured, and why",
+              "Recommendation by CAD-RADS", "Limits of this report"]  # fmt: skip
     assert titles == wanted
 
 

@@ -57,7 +57,7 @@ def test_the_diseased_vessel_has_the_lowest_ffr(result):
 def test_the_interval_holds_the_value_and_grows_with_ignorance(result):
     for one in (*result.ffr.vessels.values(), *result.ffr.lesions):
         assert 0 <= one.low <= one.ffr <= one.high <= 1
-    certain = FlowSettings(interval_samples=40, lumen_sd_mm=0.01, pressure_sd_mmhg=1.0, resistance_sd=0.02, exponent_sd=0.01)
+    certain = FlowSettings(interval_samples=40, lumen_sd_mm=0.01, pressure_sd_mmhg=1.0, resistance_sd=0.02, exponent_sd=0.01, loss_sd=0.02)
     narrow = solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()]), certain).ffr.lesions[0]
     wide = result.ffr.lesions[0]
     assert narrow.high - narrow.low < 0.4 * (wide.high - wide.low)
@@ -80,7 +80,7 @@ def test_samples_without_a_flow_are_left_out_and_many_of_them_leave_no_interval(
     assert isinstance(lad.low, Unavailable) != known
 
 
-CERTAIN = {"lumen_sd_mm": 1e-4, "pressure_sd_mmhg": 1e-3, "resistance_sd": 1e-4, "exponent_sd": 1e-4, "lv_mass_sd": 1e-4}
+CERTAIN = {"lumen_sd_mm": 1e-4, "pressure_sd_mmhg": 1e-3, "resistance_sd": 1e-4, "exponent_sd": 1e-4, "lv_mass_sd": 1e-4, "loss_sd": 1e-4}
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,11 @@ CERTAIN = {"lumen_sd_mm": 1e-4, "pressure_sd_mmhg": 1e-3, "resistance_sd": 1e-4,
         ("resistance_sd", 0.2, "microvascular resistance"),
         ("lv_mass_sd", 0.1, "myocardial mass"),
         ("exponent_sd", 0.2, "outlet exponent"),
+        ("loss_sd", 0.2, "loss behind narrowings"),
     ],
 )
 def test_the_only_uncertain_cause_has_the_whole_interval(setting, value, cause):
-    settings = FlowSettings(interval_samples=60, **(CERTAIN | {setting: value}))
+    settings = FlowSettings(interval_samples=150, **(CERTAIN | {setting: value}))
     lesion = solve_flow(Anatomy(left_tree(0.6), stenoses=[stenosis()]), settings).ffr.lesions[0]
     assert lesion.causes[cause] > 0.8 and sum(lesion.causes.values()) == pytest.approx(1.0, abs=0.01)
     assert lesion.high - lesion.low > 0.004

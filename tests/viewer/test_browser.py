@@ -269,6 +269,48 @@ def test_keys_language_and_ruler(room):
     room.wait_for_selector(".mark-text", state="detached")
 
 
+def test_slices_turn_thicken_and_follow_the_artery(room):
+    before = at_the_first_lesion(room)
+    grip, hair = room.locator("#axial .grip").first.bounding_box(), room.locator("#axial").bounding_box()
+    room.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2)
+    room.mouse.down()
+    room.mouse.move(grip["x"] + grip["width"] / 2 + 0.2 * hair["width"], grip["y"] + grip["height"] / 2, steps=5)
+    room.mouse.up()
+    room.wait_for_function("document.querySelector('.room').innerText.includes('turned sagittal')")
+    turned = shown(room)
+    assert turned["axial"] == before["axial"] and turned["coronal"] != before["coronal"] and turned["place"] == before["place"]
+    assert turned["axial cross-hair"] != before["axial cross-hair"]
+    room.keyboard.press("v")
+    room.wait_for_selector("#along.on")
+    room.keyboard.press("u")
+    room.wait_for_selector("#upright", state="detached")
+    room.select_option("#field", "whole")
+    room.select_option("#slab", "mip")
+    room.wait_for_function("before => document.querySelector('#coronal img').src !== before", arg=turned["coronal"])
+    thin = room.get_attribute("#axial img", "src")
+    room.select_option("#slab", "thin")
+    room.wait_for_function("before => document.querySelector('#axial img').src !== before", arg=thin)
+
+
+def test_the_curved_vessel_is_clicked_and_coloured_and_the_volume_is_drawn(room):
+    before = at_the_first_lesion(room)
+    room.keyboard.press("c")
+    room.wait_for_selector("#cpr.curved")
+    after = click(room, "#cpr", 0.2, 0.5)
+    assert after["place"] != before["place"]
+    room.keyboard.press("k")
+    room.wait_for_selector("#plaque-legend")
+    room.keyboard.press("k")
+    room.keyboard.press("c")
+    room.wait_for_selector("#cpr:not(.curved)")
+    room.select_option("#scene", "volume")
+    room.wait_for_function("document.querySelector('.problem') || document.querySelector('#preset')")
+    assert "no heart or arteries" in room.inner_text(".problem"), "the small case holds no labels, and says so"
+    room.keyboard.press("y")
+    room.wait_for_function("document.querySelector('.problem')?.innerText.includes('no map')")
+    at_the_first_lesion(room)
+
+
 def test_everything_fits_into_a_laptops_window(room):
     """No text runs out of its place at 1366 x 768, and every pane is large enough to read."""
     wide = "els => els.filter(e => e.scrollWidth > e.clientWidth + 2).map(e => e.className + ' ' + e.innerText.slice(0, 30))"

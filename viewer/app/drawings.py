@@ -4,28 +4,30 @@ from viewer.app.marks import DROP, MARKS
 
 BOX = '<svg viewBox="0 0 100 100" preserveAspectRatio="none">'
 FIXED = 'vector-effect="non-scaling-stroke"'
-CROSS = f'stroke="#5df29a" stroke-width="1" opacity="0.8" {FIXED}'
 HERE = f'stroke="#5df29a" stroke-width="1.5" {FIXED}'
 HOVER = f'stroke="#5df29a" stroke-width="1" stroke-dasharray="2 3" {FIXED}'
 LUMEN, WALL = "#6fc0f0", "#f0b849"
 
 CROSSHAIR = f"""{BOX}
-<line :x1="NAME_x" :x2="NAME_x" y1="0" :y2="NAME_y - 2.5" {CROSS} /><line :x1="NAME_x" :x2="NAME_x" :y1="NAME_y + 2.5" y2="100" {CROSS} />
-<line :y1="NAME_y" :y2="NAME_y" x1="0" :x2="NAME_x - 2.5" {CROSS} /><line :y1="NAME_y" :y2="NAME_y" :x1="NAME_x + 2.5" x2="100" {CROSS} />
-</svg>{MARKS}"""
-"""Two lines with a gap in the middle, so that the vessel stays visible; measurements. NAME stands for the slice."""
+<line v-for="(l, i) in NAME_drawn.lines" :key="'l' + i" :x1="l[0]" :y1="l[1]" :x2="l[2]" :y2="l[3]" :stroke="l[4]" stroke-width="1" opacity="0.8" {FIXED} />
+<path v-if="NAME_drawn.wall" :d="NAME_drawn.wall" fill="none" stroke="{WALL}" stroke-width="1" stroke-dasharray="3 3" opacity="0.8" {FIXED} />
+<path v-if="NAME_drawn.lumen" :d="NAME_drawn.lumen" fill="none" stroke="{LUMEN}" stroke-width="1" opacity="0.9" {FIXED} />
+</svg><div class="hair" :data-x="NAME_x" :data-y="NAME_y"></div>
+<div v-for="(g, i) in NAME_drawn.grips" :key="'g' + i" class="grip" :style="`left: ${{g[0]}}%; top: ${{g[1]}}%`"></div>{MARKS}"""
+"""The lines of the two other slices with a gap in the middle, so that the vessel stays visible, and the places where they can be taken and turned; lumen and
+wall where the slice cuts them; measurements. NAME stands for the slice."""
 
 LESIONS = """<rect v-for="(l, i) in chart.lesions" :key="i" :x="l[0]" y="0" :width="l[1]" height="100" fill="#f0b849" opacity="0.2" />"""
 
 CPR_MARKS = f"""{BOX}
 <path v-for="(d, i) in cpr_edges" :key="'e' + i" :d="d" fill="none" :stroke="i < 2 ? '{LUMEN}' : '{WALL}'" stroke-width="1"
  :stroke-dasharray="i < 2 ? '' : '4 3'" opacity="0.85" {FIXED} />
-<g v-for="(l, i) in chart.lesions" :key="i">
+<g v-for="(l, i) in cpr.lesions" :key="i">
 <line :x1="l[0]" :x2="l[0] + l[1]" y1="99" y2="99" stroke="#f0b849" stroke-width="3" {FIXED} />
 <line :x1="l[0]" :x2="l[0] + l[1]" y1="1" y2="1" stroke="#f0b849" stroke-width="3" {FIXED} /></g>
-<line v-if="hover_x >= 0" :x1="hover_x" :x2="hover_x" y1="0" y2="100" {HOVER} />
-<line v-if="chart.length_mm" id="cpr-marker" :x1="place_x" :x2="place_x" y1="0" y2="100" {HERE} />
-</svg>{DROP}{MARKS.replace("NAME", "cpr")}"""
+<line v-if="over_x >= 0" :x1="over_x" :x2="over_x" y1="0" y2="100" {HOVER} />
+<line v-if="chart.length_mm" id="cpr-marker" :x1="cpr.x" :x2="cpr.x" y1="0" y2="100" {HERE} />
+</svg><template v-if="!views.curved">{DROP}</template>{MARKS.replace("NAME", "cpr")}"""
 
 CHART = f"""{BOX}
 <rect x="0" y="0" width="100" height="100" fill="#0c1013" stroke="#333c44" {FIXED} />

@@ -37,12 +37,21 @@ KEYS = (
     Key(("f",), "F", "key_drop", "mode", (("drop",),)),
     Key(("delete",), "Del", "key_forget", "forget", ((),)),
     Key(("p",), "P", "key_point", "mode", (("point",),)),
+    Key(("i",), "I", "key_slab", "next_choice", (("slab",),)),
+    Key((",", "."), ", .", "key_thickness", "thicker", ((-1,), (1,))),
+    Key(("v",), "V", "key_along_artery", "along", ((),)),
+    Key(("u",), "U", "key_upright", "upright", ((),)),
+    Key(("x",), "X", "key_outlines", "switch", (("outlines",),)),
+    Key(("c",), "C", "key_curved", "switch", (("curved",),)),
+    Key(("k",), "K", "key_plaque", "switch", (("plaque",),)),
+    Key(("y",), "Y", "key_network", "next_choice", (("network",),)),
+    Key(("t",), "T", "key_scene", "next_choice", (("scene",),)),
     Key(("s",), "S", "key_picture", "take_picture", ((),)),
     Key(("r",), "R", "key_reset", "reset_view", ((),)),
     Key(("l",), "L", "key_language", "switch_language", ((),)),
     Key(("?", "shift+?", "h"), "? H", "key_help", "toggle_help", ((), (), ())),
 )
-MOUSE = ("mouse_left", "mouse_right", "mouse_wheel", "mouse_over")
+MOUSE = ("mouse_left", "mouse_right", "mouse_wheel", "mouse_over", "mouse_ends")
 
 
 def meaning(name: str) -> tuple[str, tuple] | None:

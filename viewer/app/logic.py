@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from cfd.planner import stent_of, stent_over
-from viewer.app.planes import bounds_mm, plane_through, through_axis
 from viewer.app.state import FIELDS_MM, MODES, WINDOWS, ReadingState
 from viewer.app.study import Study
+from viewer.app.views.oblique import follow_artery, plane_of, scrolled
 
 FOLLOW_MM = 6.0
 """A click this near to a centerline also moves the place on the tree; farther away only the cross-hair moves (a large artery's radius and a finger)."""
@@ -87,17 +87,12 @@ def on_slice(state: ReadingState, study: Study, name: str, fraction_x: float, fr
 
 def place_in_slice(state: ReadingState, study: Study, name: str, fraction_x: float, fraction_y: float) -> np.ndarray:
     """(3,) patient position of a place in a slice (fractions of its picture)."""
-    return plane_through(study.volume, name, state.position_mm, state.field_mm).position_mm(fraction_x, fraction_y)
+    return plane_of(state, study, name).position_mm(fraction_x, fraction_y)
 
 
 def on_scroll(state: ReadingState, study: Study, name: str, steps: int) -> None:
     """The wheel over a slice: one voxel along the plane's normal per step."""
-    axis = through_axis(name)
-    low, high = bounds_mm(study.volume)
-    step_mm = float(np.abs(study.volume.affine[axis, :3]).max())
-    position = np.array(state.position_mm)
-    position[axis] = np.clip(position[axis] + steps * step_mm, low[axis], high[axis])
-    on_position(state, study, position)
+    on_position(state, study, scrolled(state, study, name, steps))
 
 
 def on_position(state: ReadingState, study: Study, position_mm) -> None:
@@ -189,6 +184,7 @@ def _move(state: ReadingState, study: Study, branch: int, distance_mm: float) ->
     state.branch = branch
     state.distance_mm = float(np.clip(distance_mm, 0.0, study.branch(branch).length_mm))
     state.position_mm = tuple(float(value) for value in study.branch(branch).point_at(state.distance_mm))
+    follow_artery(state, study)
     _arrived(state, study, True)
 
 

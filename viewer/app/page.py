@@ -16,10 +16,12 @@ from viewer.app.charts import chart
 from viewer.app.editing_desk import EditingDesk
 from viewer.app.guard import IdleWatch
 from viewer.app.keys import KEYS, MOUSE, sheet
-from viewer.app.pictures import branch_values, cpr_picture, cross_half_mm, cross_picture, slice_picture, stack_picture
-from viewer.app.planes import AXES, bounds_mm, plane_through
+from viewer.app.pictures import branch_values, cross_half_mm, cross_picture, stack_picture
+from viewer.app.planes import AXES, bounds_mm
 from viewer.app.study import Study
 from viewer.app.tables import corrections, headline, lesion_rows, notes, planned_rows, segment_choices, study_line
+from viewer.app.views.oblique import plane_of
+from viewer.app.views.show import cpr_of, look_of, over_x, slice_of, views_of
 from viewer.app.words import NotPossible, said
 from viewer.scenes.tree_scene import TreeScene, scale_marks, tree_values
 
@@ -50,7 +52,7 @@ class Page(TrameApp):
         colour = "FFR" if self.study.pullback is not None else "diameter"
         keys = [name for key in KEYS for name in key.names]
         self.state.update(title=title, trame__title=title, problem="", plan_text="", regrade_text="", press=[0, 0], key_names=keys, help=False, ended="")
-        self.state.update(window="cta", field="whole", colour_by=colour, language="en", mode="", can_edit=self.desk is not None)
+        self.state.update(window="cta", field="whole", colour_by=colour, language="en", mode="", can_edit=self.desk is not None, volume_image="")
         self.state.update(reader=self.desk.reader if self.desk else "", job=None, job_word="")
 
     def translate(self, language: str) -> None:
@@ -105,16 +107,15 @@ class Page(TrameApp):
         """Every view at the place of the reading state."""
         reading = self.reading
         for name in AXES:
-            plane = plane_through(self.study.volume, name, reading.position_mm, reading.field_mm)
-            key = (name, *plane.origin_mm, reading.field_mm, reading.level_hu, reading.width_hu)
-            image = self._kept(key, lambda plane=plane: slice_picture(self.study, reading, plane))
-            x, y = plane.fraction(reading.position_mm)
-            self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_mm": round(reading.position_mm[AXES[name][2]], 1)})
-        curves = self._kept(("chart", reading.branch, reading.stents), lambda: chart(self.study, reading.branch, reading.stents))
+            image, drawn = slice_of(self, name)
+            x, y = plane_of(reading, self.study, name).fraction(reading.position_mm)
+            self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_drawn": drawn})
+        curves = self.kept(("chart", reading.branch, reading.stents), lambda: chart(self.study, reading.branch, reading.stents))
         self.state.update(chart=curves, place_x=100 * reading.distance_mm / curves["length_mm"] if curves["length_mm"] else 0)
-        self.state.plan = self._kept(("plan", reading.stents), lambda: planned_rows(self.study, reading.stents))
+        self.state.plan = self.kept(("plan", reading.stents), lambda: planned_rows(self.study, reading.stents))
         segment = self.study.branch(reading.branch).segment_at(reading.distance_mm) if reading.branch >= 0 else 0
         self.state.update(branch=reading.branch, lesion=reading.lesion, segment=segment, mode=reading.mode)
+        self.state.views = views_of(reading, self.study)
         self.scene.mark(reading.position_mm)
         self.show_cpr()
         self.show_stack()
@@ -136,16 +137,14 @@ class Page(TrameApp):
 
     def show_cpr(self) -> None:
         """The straightened vessel: while it turns nothing else changes."""
-        reading = self.reading
-        key = ("cpr", reading.branch, reading.cpr_angle_deg, reading.level_hu, reading.width_hu)
-        image, edges = self._kept(key, lambda: cpr_picture(self.study, reading))
-        self.state.update(cpr_image=image, cpr_edges=edges, cpr_angle=round(reading.cpr_angle_deg) % 360)
+        image, edges, marks = cpr_of(self, self.state.place_x, self.state.chart["lesions"])
+        self.state.update(cpr_image=image, cpr_edges=edges, cpr=marks, cpr_angle=round(self.reading.cpr_angle_deg) % 360)
 
     def show_stack(self) -> None:
         """Cross-sections before and behind the place."""
         reading = self.reading
-        key = ("stack", reading.branch, reading.distance_mm, reading.level_hu, reading.width_hu, reading.draft)
-        image, tiles = self._kept(key, lambda: stack_picture(self.study, reading))
+        key = ("stack", reading.branch, reading.distance_mm, *look_of(reading), reading.draft)
+        image, tiles = self.kept(key, lambda: stack_picture(self.study, reading))
         self.state.update(stack_image=image, stack=tiles)
 
     def show_cross(self) -> None:
@@ -164,9 +163,11 @@ class Page(TrameApp):
             handles=handles,
             drawing=reading.draft.contour if reading.draft else "",
         )
-        self.state.update(place_text=" · ".join(logic.place_facts(reading, self.study)), hover_x=100 * reading.hover_mm / length_mm)
+        self.state.update(
+            place_text=" · ".join(logic.place_facts(reading, self.study)), hover_x=100 * reading.hover_mm / length_mm, over_x=over_x(reading, self.study)
+        )
 
-    def _kept(self, key: tuple, draw):
+    def kept(self, key: tuple, draw):
         """What was drawn for the same key before: most clicks move along one vessel or in one plane, and what does not change stays as it is."""
         known = self._drawn.setdefault(key[0], {})
         if key not in known:

@@ -11,33 +11,38 @@ from trame.widgets import vtk as vtk_widgets
 
 from viewer.app import report_panel, tool_panels
 from viewer.app.drawings import CHART, CONTOURS, CORRECTIONS, CPR_MARKS, CROSSHAIR, FACTS, LEGEND, LUMEN, NOTES, SHEET, TILES, WALL
-from viewer.app.planes import AXES, EDGES
+from viewer.app.planes import AXES
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.style import STYLE
 from viewer.app.tool_style import TOOL_STYLE
+from viewer.app.views.oblique import LINES
+from viewer.app.views.panels import cpr_switches, view_bar, volume_switches
+from viewer.app.views.style import VIEW_STYLE
 
 PRESS = '@pointerdown.capture="press = [$event.clientX, $event.clientY]"'
 NOT_AFTER_A_DRAG = '@click.capture="Math.abs($event.clientX - press[0]) + Math.abs($event.clientY - press[1]) > 4 ? $event.stopPropagation() : null"'
 """Turning the tree ends with a click too; only a click on one spot chooses a place."""
-SCRIPTS = [Path(__file__).parent / "static" / name for name in ("page.js", "tools.js")]
+SCRIPTS = [Path(__file__).parent / "static" / name for name in ("page.js", "views.js", "tools.js")]
+"""In the order in which they see what the pointer does: grips before tools."""
 
 
 def build(server, room, secret: str) -> None:
     """Lays the page out on `server`. room: a ReadingRoom."""
     with VAppLayout(server, full_height=True) as layout:
         layout.root.style = "background: #0b0d0f"
-        client.Style(STYLE + TOOL_STYLE)
+        client.Style(STYLE + TOOL_STYLE + VIEW_STYLE)
         client.Script(f"history.replaceState(null, '', location.pathname + '?secret=' + {json.dumps(secret)})")  # so that the page can be reloaded
         for script in SCRIPTS:
             client.Script(script.read_text())
         with html.Div(classes="room", lang=("language",)):
             _bar(room)
+            view_bar(room)
             for name in AXES:
                 _slice_pane(name)
             _tree_pane(room)
-            with html.Div(classes="side"):
+            with html.Div(classes=("views.curved ? 'side curved' : 'side'",)):
                 html.Div(FACTS, classes="facts", id="facts")
-                _cpr_pane()
+                _cpr_pane(room)
                 _chart_pane()
                 _stack_pane()
                 with html.Div(classes="low"):
@@ -83,12 +88,12 @@ def _choice(name: str, values, label: str) -> None:
 def _slice_pane(name: str) -> None:
     ratio = f"`--ratio: ${{field === 'whole' ? {name}_whole : 1}}`"
     with html.Div(classes="pane slice", style=(ratio,)):
-        html.Div(f"{{{{ tr.{name} }}}} {{{{ {name}_mm }}}} mm", classes="name")
+        html.Div(f"{{{{ {name}_drawn.turned ? tr.{name}_turned : tr.{name} }}}} {{{{ {name}_drawn.place }}}}", classes="name", style=f"color: {LINES[name]}")
         with html.Div(classes="fit", id=name):
             html.Img(src=(f"{name}_image",), draggable="false")
             html.Div(CROSSHAIR.replace("NAME", name), classes="overlay")
-        for side, letter in zip("lrud", EDGES[name], strict=True):
-            html.Div(letter, classes=f"edge {side}")
+        for index, side in enumerate("lrud"):
+            html.Div(f"{{{{ {name}_drawn.edges[{index}] }}}}", classes=f"edge {side}")
 
 
 def _tree_pane(room) -> None:
@@ -97,13 +102,15 @@ def _tree_pane(room) -> None:
         html.Div("{{ no_tree }}", v_if="no_tree", classes="empty")
         if room.scene.has_surface:
             room.view = vtk_widgets.VtkLocalView(room.scene.window, ref="tree_view", picking_modes=("['click']",), click=(room.pick, "[$event]"))
-        html.Div(LEGEND, v_if="!no_tree", classes="legend", style=("`background: ${scale.css}`",))
+        volume_switches(room)
+        html.Div(LEGEND, v_if="!no_tree && views.scene !== 'volume'", classes="legend", style=("`background: ${scale.css}`",))
 
 
-def _cpr_pane() -> None:
-    with html.Div(classes="pane"):
-        html.Div("{{ tr.straightened }} ({{ cpr_angle }}°)", v_if="cpr_image", classes="name")
-        with html.Div(id="cpr", classes="cprbox", v_if="cpr_image"):
+def _cpr_pane(room) -> None:
+    with html.Div(classes="pane cprpane"):
+        html.Div("{{ views.plaque ? '' : views.curved ? tr.stretched : tr.straightened }} ({{ cpr_angle }}°)", v_if="cpr_image", classes="name")
+        cpr_switches(room)
+        with html.Div(id="cpr", classes=("views.curved ? 'cprbox curved' : 'cprbox'",), v_if="cpr_image", style=("`--ratio: ${cpr.ratio || 1}`",)):
             html.Img(src=("cpr_image",), draggable="false")
             html.Div(CPR_MARKS, classes="overlay")
         html.Div("{{ tr.no_vessel }}", v_else=True, classes="empty")

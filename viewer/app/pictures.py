@@ -9,11 +9,15 @@ import numpy as np
 from PIL import Image
 
 from ccta.anatomy.reformat import CprGrid, Frames, StraightenedCpr, cross_section_stack, cut_along
+from ccta.anatomy.stretched import stretched_image
 from ccta.model import CrossSections
 from viewer.app.editor import drawn_radius_mm, radii_of
 from viewer.app.planes import Plane, plane_image, windowed
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
+from viewer.app.views.colouring import classes_along, classes_at, painted, plaque_map
+from viewer.app.views.curved import curve_of, curved_classes, curved_edges
+from viewer.app.views.network_maps import overlaid
 
 CROSS_HALF_MM = 6.0
 DRAWN_HALF_MM = 1.5
@@ -21,28 +25,59 @@ DRAWN_HALF_MM = 1.5
 STACK_MM = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
 """Places of the cross-section stack, from where the pointer is."""
 STACK_HALF_MM = 4.0
-SLICE_PIXELS = 512
+SLICE_PIXELS, SLAB_PIXELS = 512, 400
+"""Along the longer side of a slice; a slab is drawn coarser, because every pixel takes as many samples as it has layers."""
+FINEST = 0.7
+"""Smallest pixel of a slab, as a share of a voxel."""
 
 
-def jpeg(grey: np.ndarray) -> str:
-    """(rows, columns) uint8 -> data address."""
+def jpeg(picture: np.ndarray) -> str:
+    """(rows, columns) or (rows, columns, 3) uint8 -> data address."""
     stream = io.BytesIO()
-    Image.fromarray(grey).save(stream, "JPEG", quality=88)
+    Image.fromarray(picture).save(stream, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 def slice_picture(study: Study, state: ReadingState, plane: Plane) -> str:
-    """One slice in the page's window."""
-    return jpeg(windowed(plane_image(study.volume, plane, max(plane.size_mm) / SLICE_PIXELS), state.level_hu, state.width_hu))
+    """One slice, thin or as a slab, in the page's window, with the network's map where it is chosen."""
+    views = state.views
+    thick = views.slab != "thin" and views.thickness_mm > 0
+    pixel_mm = max(max(plane.size_mm) / (SLAB_PIXELS if thick else SLICE_PIXELS), FINEST * study.volume.spacing_mm.min() if thick else 0.0)
+    image = plane_image(study.volume, plane, pixel_mm, (views.slab, views.thickness_mm) if thick else ("mean", 0.0))
+    picture = windowed(image, state.level_hu, state.width_hu)
+    return jpeg(overlaid(picture, study, views.network, lambda: plane.grid_mm(pixel_mm)))
 
 
 def cpr_picture(study: Study, state: ReadingState) -> tuple[str, list[str]]:
-    """The vessel laid out straight, proximal end left, and the edges of lumen and wall in it as SVG paths in a 0-100 box; ("", []) without a tree."""
+    """The vessel laid out, proximal end left, and the edges of lumen and wall in it as SVG paths in a 0-100 box; ("", []) without a tree."""
     if state.branch < 0:
         return "", []
+    return _curved_picture(study, state) if state.views.curved else _straight_picture(study, state)
+
+
+def _straight_picture(study: Study, state: ReadingState) -> tuple[str, list[str]]:
     grid, frames = study.straight(state.branch)
     cpr = cut_along(study.volume, frames, np.deg2rad(state.cpr_angle_deg), grid)
-    return jpeg(windowed(cpr.image.T, state.level_hu, state.width_hu)), cpr_edges(study.section(state.branch), cpr, grid)
+    picture = windowed(cpr.image, state.level_hu, state.width_hu)
+    positions = lambda beside: cpr.center_mm[:, None] + cpr.lateral_mm[beside, None] * cpr.axis[:, None]  # noqa: E731
+    picture = overlaid(picture, study, state.views.network, lambda: positions(slice(None)))
+    plaque = plaque_map(study, state.branch) if state.views.plaque else None
+    if plaque is not None:
+        near = np.abs(cpr.lateral_mm) <= plaque.reach_mm
+        classes = np.zeros(cpr.image.shape, np.uint8)
+        classes[:, near] = classes_along(plaque, cpr.distance_mm[:, None], positions(near))
+        picture = painted(picture, classes)
+    return jpeg(np.ascontiguousarray(picture.swapaxes(0, 1))), cpr_edges(study.section(state.branch), cpr, grid)
+
+
+def _curved_picture(study: Study, state: ReadingState) -> tuple[str, list[str]]:
+    curve = curve_of(state, study)
+    picture = windowed(stretched_image(study.volume, curve), state.level_hu, state.width_hu)
+    picture = overlaid(picture, study, state.views.network, curve.grid_mm)
+    plaque = plaque_map(study, state.branch) if state.views.plaque else None
+    if plaque is not None:
+        picture = painted(picture, curved_classes(plaque, curve))
+    return jpeg(picture), curved_edges(study.section(state.branch), curve)
 
 
 def cpr_edges(section: CrossSections | None, cpr: StraightenedCpr, grid: CprGrid) -> list[str]:
@@ -78,8 +113,17 @@ def cross_picture(study: Study, state: ReadingState) -> tuple[str, list[str]]:
         return "", []
     frame, plane = planes_at(study, state.branch, [state.cross_mm])
     half_mm = cross_half_mm(study, state)
-    image = cross_section_stack(study.volume, frame, half_mm, half_mm / 60)[0]
-    return jpeg(windowed(image, state.level_hu, state.width_hu)), contours_of(study, state, int(plane[0]), half_mm)
+    image = windowed(cross_section_stack(study.volume, frame, half_mm, half_mm / 60), state.level_hu, state.width_hu)
+    return jpeg(with_plaque(study, state, plane, half_mm, image)[0]), contours_of(study, state, int(plane[0]), half_mm)
+
+
+def with_plaque(study: Study, state: ReadingState, planes: np.ndarray, half_mm: float, pictures: np.ndarray) -> np.ndarray:
+    """Cross-sections (M, n, n) of planes (M,) of the shown branch, with the plaque in their walls where it is to be shown."""
+    plaque = plaque_map(study, state.branch) if state.views.plaque and planes[0] >= 0 else None
+    if plaque is None:
+        return pictures
+    offset = np.linspace(-half_mm, half_mm, pictures.shape[1])
+    return painted(pictures, classes_at(plaque, planes[:, None, None], offset[None, None, :], offset[None, :, None]))
 
 
 def cross_half_mm(study: Study, state: ReadingState) -> float:
@@ -97,6 +141,7 @@ def stack_picture(study: Study, state: ReadingState) -> tuple[str, list[dict]]:
     wanted = np.clip(state.distance_mm + np.array(STACK_MM), 0.0, length_mm)
     frames, planes = planes_at(study, state.branch, wanted)
     images = windowed(cross_section_stack(study.volume, frames, STACK_HALF_MM, 0.125), state.level_hu, state.width_hu)
+    images = with_plaque(study, state, planes, STACK_HALF_MM, images)
     tightest = [one.position_mm for one in study.stenoses if one.branch == state.branch]
     tiles = [
         {

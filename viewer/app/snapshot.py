@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ccta.errors import BadInput
 from viewer.app.marks import CLOSED_SIGN
-from viewer.app.planes import AXES, EDGES
+from viewer.app.planes import AXES
 from viewer.scenes.tree_scene import RANGES, colours_of
 
 PANES = (*AXES, "cross", "cpr", "curve", "tree")
@@ -40,8 +40,8 @@ def snapshot(state: Mapping, pane: str) -> bytes:
     image = image.resize((width, height), Image.Resampling.BICUBIC)
     pen = Pen(image)
     if pane in AXES:
-        pen.crosshair(state[f"{pane}_x"], state[f"{pane}_y"])
-        for (x, y), letter in zip(((1, 48), (96, 48), (49, 0.5), (49, 95)), EDGES[pane], strict=True):
+        _slice_lines(pen, state[f"{pane}_drawn"])
+        for (x, y), letter in zip(((1, 48), (96, 48), (49, 0.5), (49, 95)), state[f"{pane}_drawn"]["edges"], strict=True):
             pen.text(x, y, letter, "#c9a94e")
     if pane == "cross":
         for k, points in enumerate(state["contours"]):
@@ -54,14 +54,25 @@ def snapshot(state: Mapping, pane: str) -> bytes:
     return _png(image)
 
 
+def _slice_lines(pen: Pen, drawn: Mapping) -> None:
+    """The cross-hair, and lumen and wall where the slice cuts them."""
+    for x1, y1, x2, y2, colour in drawn["lines"]:
+        pen.path(f"M{x1},{y1} L{x2},{y2}", colour, width=1)
+    for name, colour in (("wall", WALL), ("lumen", LUMEN)):
+        for path in drawn.get(name, "").split("M"):
+            pen.path(path, colour, dashed=name == "wall")
+
+
 def _cpr_lines(pen: Pen, state: Mapping) -> None:
     for k, path in enumerate(state["cpr_edges"]):
         pen.path(path, LUMEN if k < 2 else WALL, dashed=k >= 2)
-    for start, length, _ in state["chart"]["lesions"]:
+    marks = state["cpr"]
+    for start, length in marks["lesions"]:
         pen.path(f"M{start},99 L{start + length},99", WALL, width=4)
-    _places(pen, state)
-    pen.path(f"M{state['place_x']},0 L{state['place_x']},12", HERE)
-    pen.path(f"M{state['place_x']},88 L{state['place_x']},100", HERE)
+    if not state["views"]["curved"]:
+        _places(pen, state)
+    pen.path(f"M{marks['x']},0 L{marks['x']},12", HERE)
+    pen.path(f"M{marks['x']},88 L{marks['x']},100", HERE)
 
 
 def _places(pen: Pen, state: Mapping) -> None:
@@ -122,11 +133,6 @@ class Pen:
         self._draw.multiline_text(
             (left + (-6 if before else 6), top + 4), text, fill=colour, font=self._font, anchor="ra" if before else "la", stroke_width=2, stroke_fill="black"
         )
-
-    def crosshair(self, x: float, y: float) -> None:
-        """Two lines with a gap in the middle."""
-        for a, b in (((x, 0), (x, y - 2.5)), ((x, y + 2.5), (x, 100)), ((0, y), (x - 2.5, y)), ((x + 2.5, y), (100, y))):
-            self.path(f"M{a[0]},{a[1]} L{b[0]},{b[1]}", HERE, width=1)
 
     def fill(self, x0: float, y0: float, x1: float, y1: float, colour: str | tuple[int, int, int]) -> None:
         """A filled box."""

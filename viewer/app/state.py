@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from cfd.planner import Stent
 from viewer.app.tool_state import TOOLS, ToolState
+from viewer.app.views.state import ViewState
 
 WINDOWS = {"cta": (300.0, 800.0), "calcium": (400.0, 1500.0), "soft": (40.0, 400.0), "lung": (-600.0, 1500.0), "bone": (500.0, 2000.0)}
 """Window presets: (level, width) in HU. The names are keys of `viewer.app.words`."""
@@ -43,6 +44,7 @@ class ReadingState:
     """position_mm: the cross-hair. branch, distance_mm: the place on the tree that curve, CPR and cross-section show (branch -1: there is no tree).
 
     hover_mm: where the pointer is along the vessel, which the cross-section follows (-1: nowhere). stents: what is planned. mode: one of `MODES`.
+    views: how the views look at the place.
     """
 
     position_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -58,6 +60,7 @@ class ReadingState:
     mode: str = ""
     draft: Draft | None = None
     tools: ToolState = field(default_factory=ToolState)
+    views: ViewState = field(default_factory=ViewState)
 
     @property
     def cross_mm(self) -> float:

@@ -30,7 +30,7 @@ CPR_COLUMNS = 640
 class Study:
     """sections, pullback: indexed as the branches of the tree. tree_found, found: tree and contours as the image gave them, before any edit by hand.
 
-    history: of edits. measured: the stenoses as their stage left them, with their plaque.
+    history: of edits. measured: the stenoses as their stage left them, with their plaque. root: of the case, for what is read only when it is asked for.
     """
 
     volume: Volume
@@ -44,6 +44,7 @@ class Study:
     found: tuple[CrossSections, ...] = ()
     history: tuple[Edit, ...] = ()
     measured: tuple[Stenosis, ...] = ()
+    root: Path | None = None
 
     @property
     def anatomy(self) -> Anatomy:
@@ -127,4 +128,5 @@ def load_study(root: Path, volume: Volume | None = None) -> Study:
         found=tuple(case.read_sections("contours_found")) if here("contours_found") and len(tree) else sections,
         history=tuple(case.edits()),
         measured=tuple(findings.stenoses or ()),
+        root=root,
     )

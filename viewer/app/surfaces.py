@@ -8,9 +8,10 @@ import numpy as np
 
 from ccta.anatomy.reformat import Frames
 from viewer.app.pictures import cross_half_mm, planes_at
-from viewer.app.planes import AXES, Plane, plane_through
+from viewer.app.planes import AXES, Plane
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
+from viewer.app.views.oblique import plane_of
 
 FLAT = (*AXES, "cross")
 """Pictures that are planes of the patient, in which every length, angle and area is true."""
@@ -53,8 +54,8 @@ Surface = Plane | Straightened
 def surface_of(study: Study, state: ReadingState, view: str) -> Surface | None:
     """The surface that a picture shows now; None where it shows nothing that can be measured."""
     if view in AXES:
-        return plane_through(study.volume, view, state.position_mm, state.field_mm)
-    if view not in MEASURED or state.branch < 0:
+        return plane_of(state, study, view)
+    if view not in MEASURED or state.branch < 0 or (view == "cpr" and state.views.curved):
         return None
     return cross_plane(study, state) if view == "cross" else straightened(study, state)
 

@@ -12,6 +12,7 @@ from viewer.app.state import ReadingState
 from viewer.app.study import Study
 from viewer.app.surfaces import surface_of
 from viewer.app.tool_state import Measure, Pending, TreePlace
+from viewer.app.views.curved import curved_at
 from viewer.app.words import NotPossible
 
 CLOSE = 0.025
@@ -122,7 +123,8 @@ def place_under(study: Study, state: ReadingState, view: str, x: float, y: float
     if view in ("cpr", "curve", "cross"):
         if state.branch < 0:
             return None
-        return TreePlace(state.branch, state.cross_mm if view == "cross" else float(np.clip(x, 0, 1)) * study.branch(state.branch).length_mm)
+        fraction = curved_at(state, study, x) if view == "cpr" and state.views.curved else float(np.clip(x, 0, 1))
+        return TreePlace(state.branch, state.cross_mm if view == "cross" else fraction * study.branch(state.branch).length_mm)
     surface = surface_of(study, state, view)
     return vessel_at(study, surface.position_mm(x, y)) if surface is not None else None
 

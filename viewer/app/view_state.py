@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from viewer.app import logic
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
+from viewer.app.views.logic import checked
 
 STATE = TypeAdapter(ReadingState)
 CHOICES = ("window", "field", "colour_by", "language", "tab")
@@ -17,8 +18,8 @@ CHOICES = ("window", "field", "colour_by", "language", "tab")
 
 
 def kept(reading: ReadingState, choices: dict) -> dict:
-    """What is written. What is being drawn, and where the pointer is, is not."""
-    at_rest = replace(reading, hover_mm=-1.0, mode="", draft=None, tools=replace(reading.tools, pending=None))
+    """What is written. What is being drawn, where the pointer is, and the volume rendering (which takes time) are not."""
+    at_rest = replace(reading, hover_mm=-1.0, mode="", draft=None, tools=replace(reading.tools, pending=None), views=replace(reading.views, scene="tree"))
     return {"reading": STATE.dump_python(at_rest, mode="json"), "page": {name: choices[name] for name in CHOICES if name in choices}}
 
 
@@ -34,6 +35,7 @@ def restored(study: Study, view: dict | None) -> tuple[ReadingState, dict] | Non
         return None
     if reading.branch >= 0:
         reading.distance_mm = float(np.clip(reading.distance_mm, 0.0, study.branch(reading.branch).length_mm))
+    reading.views = checked(study, reading.views)
     reading.lesion = logic.lesion_at(study, reading)
     reading.stents = tuple(one for one in reading.stents if 0 <= one.branch < len(study.tree) and study.pullback is not None)
     places = tuple(one for one in reading.tools.places if 0 <= one.branch < len(study.tree))

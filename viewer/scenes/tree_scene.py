@@ -64,6 +64,11 @@ class TreeScene:
         self._nearest = cKDTree(places_mm).query(vtk_to_numpy(self._mesh.GetPoints().GetData()))[1] if self._mesh is not None and len(places_mm) else None
 
     @property
+    def mesh(self):
+        """The coloured surface, vtkPolyData; None without one."""
+        return self._mesh
+
+    @property
     def has_surface(self) -> bool:
         return self._mesh is not None
 

@@ -43,7 +43,7 @@
     const last = press;
     press = null;
     if (!last || last.button !== 0) return;
-    if (last.id === 'cpr' && Math.abs(turned) <= 3) send('curve', at(event, last.element)[0]);
+    if (last.id === 'cpr' && Math.abs(turned) <= 3) send('cpr', ...at(event, last.element));
     else if (last.id === 'curve') send('curve', at(event, last.element)[0]);
     else if (last.element.classList.contains('tile')) send('curve', Number(last.element.dataset.fraction));
     else if (SLICES.includes(last.id) && state('mode') === 'point') send('point', last.id, ...last.from);
@@ -52,7 +52,8 @@
   const hover = (event) => {
     const element = target(event);
     const over = element && (element.id === 'cpr' || element.id === 'curve');
-    if (over) send('hover', at(event, element)[0]);
+    if (over && element.id === 'cpr') send('over_cpr', at(event, element)[0]);
+    else if (over) send('hover', at(event, element)[0]);
     else if (hovered) send('hover', -1);
     hovered = over;
   };

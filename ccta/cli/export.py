@@ -1,0 +1,90 @@
+"""`ccta export`: a case's results for other systems: DICOM objects, FHIR, HL7 v2, a row of a table."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ccta.case import Case
+from ccta.cli.analyse import CaseDirectory, Json
+from ccta.cli.console import print_json, say
+from ccta.errors import BadInput, StorageFailed
+from ccta.storage import atomic_path
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command of this module."""
+    app.command(epilog="Examples: ccta export case/ out/ | ccta export case/ out/ --dicom --csv")(export)
+
+
+def export(
+    case: CaseDirectory,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder that the files go to.")],
+    dicom: Annotated[bool, typer.Option("--dicom", help="SEG, SR, encapsulated PDF, key pictures and their selection, tied to the study.")] = False,
+    fhir: Annotated[bool, typer.Option("--fhir", help="report.fhir.json: FHIR R4 DiagnosticReport, ImagingStudy, Observations.")] = False,
+    hl7: Annotated[bool, typer.Option("--hl7", help="report.hl7: HL7 v2.5.1 ORU^R01 with the PDF.")] = False,
+    table: Annotated[bool, typer.Option("--csv", help="patient.csv: the findings as one row.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The results of a case for other systems; all of them where none is named."""
+    target = Case.open(case)
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out} is a file; give a folder for what is exported")
+    kinds = {"dicom": dicom, "fhir": fhir, "hl7": hl7, "csv": table}
+    chosen = [kind for kind, wanted in kinds.items() if wanted or not any(kinds.values())]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(f"{out} cannot be made ({error.strerror}); choose another folder") from error
+    written = [path for kind in chosen for path in WRITERS[kind](target, out)]
+    for path in written:
+        say(str(path))
+    if as_json:
+        print_json({"case": str(target.root), "files": [str(path) for path in written]})
+
+
+def _dicom(case: Case, out: Path) -> list[Path]:
+    from ccta.report.dicom_objects import write_objects
+
+    made = []
+    for path in write_objects(case):
+        with atomic_path(out / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+        made.append(out / path.name)
+    return made
+
+
+def _fhir(case: Case, out: Path) -> list[Path]:
+    from ccta.report.exchange import fhir_bundle
+
+    return [_written(out / "report.fhir.json", fhir_bundle(case))]
+
+
+def _hl7(case: Case, out: Path) -> list[Path]:
+    from ccta.report.exchange import hl7_oru
+
+    return [_written(out / "report.hl7", hl7_oru(case))]
+
+
+def _csv(case: Case, out: Path) -> list[Path]:
+    from ccta.flat import patient_row
+
+    row = patient_row(case.findings())
+    with atomic_path(out / "patient.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        writer.writerow(row)
+    return [out / "patient.csv"]
+
+
+def _written(path: Path, text: str) -> Path:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode())
+    return path
+
+
+WRITERS = {"dicom": _dicom, "fhir": _fhir, "hl7": _hl7, "csv": _csv}
