@@ -1,4 +1,4 @@
-"""A case read as a person would, in a real browser: the worst lesion, the vessel turned, one contour corrected, what changes, and the report."""
+"""A case read as a person would, in a real browser: the worst lesion, the vessel turned, one contour corrected, what changes, a sentence, the signed report."""
 
 import io
 import shutil
@@ -7,6 +7,7 @@ import pytest
 from pypdf import PdfReader
 
 from ccta.case import Case
+from ccta.report import signing
 from tests.viewer.test_browser import browser, opened, served  # noqa: F401  (browser is a fixture)
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on PATH (Debian: apt install chromium)")
@@ -21,6 +22,27 @@ def drag(page, selector: str, right: float, down: float) -> None:
     page.mouse.move(x + right, y + down, steps=6)
     page.wait_for_timeout(300)
     page.mouse.up()
+
+
+SENTENCE = "Stenosis of the mid LAD, milder than first measured; no angiography."
+
+
+def concluded(page) -> None:
+    """A key picture, the question, a sentence, the signature."""
+    page.click("#tab-conclusion")
+    page.select_option("#picture-pane", "cpr")
+    page.fill("#picture-caption", "Stenosis of the LAD, straightened")
+    page.click("#take-picture")
+    page.wait_for_function("document.querySelector('#conclusion').innerText.includes('Stenosis of the LAD, straightened')")
+    page.fill("#indication", "Typical angina")
+    page.fill("#impression", SENTENCE)
+    page.locator("#impression").blur()
+    page.wait_for_timeout(500)
+    assert "Draft" in page.inner_text("#report-state")
+    page.click("#sign")
+    page.click("#sign-yes")
+    page.wait_for_selector("#report-state.signed", timeout=300_000)
+    assert "Version 1, signed by Dr Li" in page.inner_text("#report-state")
 
 
 def test_a_case_is_read_corrected_and_reported(browser, phantom_case, tmp_path):  # noqa: F811
@@ -53,6 +75,7 @@ def test_a_case_is_read_corrected_and_reported(browser, phantom_case, tmp_path):
         with page.expect_popup() as popup:
             page.click("#report")
         assert "Corrections by hand" in popup.value.inner_text("main") and "Dr Li" in popup.value.inner_text("main")
+        concluded(page)
         assert errors == []
         page.close()
     found = Case.open(root).findings()
@@ -61,3 +84,6 @@ def test_a_case_is_read_corrected_and_reported(browser, phantom_case, tmp_path):
     assert found.ffr.lesions[found.stenoses.index(changed)].ffr > ffr + 0.01
     text = "".join(p.extract_text() for p in PdfReader(io.BytesIO(Case.open(root).path("report_pdf").read_bytes())).pages)
     assert "Corrections by hand" in text and "Dr Li" in text and "†" in text
+    flat = " ".join(text.split())
+    assert SENTENCE in flat and "Version 1, signed by Dr Li" in flat and "Typical angina" in flat and "Stenosis of the LAD, straightened" in flat
+    assert signing.verify(Case.open(root)) == [] and Case.open(root).reader().last_report.by == "Dr Li"
