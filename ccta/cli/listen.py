@@ -14,12 +14,12 @@ from ccta.cli.console import print_json, say
 from ccta.errors import BadInput
 from viewer.server.settings import ServerSettings, load_server_settings
 
-SettingsFile = Annotated[Path | None, typer.Option("--settings", help="The server's settings; server.toml of this folder where it is there.")]
+SettingsFile = Annotated[Path | None, typer.Option("--config", help="The server's settings; server.toml of this folder where it is there.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this module."""
-    app.command(epilog="Example: ccta listen --settings server.toml")(listen)
+    app.command(epilog="Example: ccta listen --config server.toml")(listen)
 
 
 def settings_of(file: Path | None) -> ServerSettings:

@@ -9,8 +9,28 @@ import traceback
 
 import typer
 
-from ccta.cli import analyse, batch, cohort, deidentify, demo, edits, evaluate, export, flow, inspect, lesions, listen
-from ccta.cli import phantom, serve, show, sign, stage_commands, sweep, train, transfer
+from ccta.cli import (
+    analyse,
+    batch,
+    cohort,
+    deidentify,
+    demo,
+    edits,
+    evaluate,
+    export,
+    flow,
+    inspect,
+    lesions,
+    listen,
+    phantom,
+    serve,
+    show,
+    sign,
+    stage_commands,
+    sweep,
+    train,
+    transfer,
+)
 from ccta.cli.console import say
 from ccta.errors import CctaError
 

@@ -47,11 +47,12 @@ def serve(
     for quiet in ("httpx", "alembic"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
     store = open_store(settings.database_url)
-    server = web.build(settings, store, work_of(settings, store), folder)
+    parts = web.parts_of(settings, config)
+    server = web.build(settings, store, work_of(settings, store, bool(parts)), folder)
     given = web.first_account(server.services.accounts)
     if given:
         say(f"account  {web.FIRST_LOGIN} with the one-time password {given} (shown once; choose your own at the first login)")
-    web.start(server, settings, web.parts_of(settings, config))
+    web.start(server, settings, parts)
 
 
 def add(

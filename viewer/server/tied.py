@@ -1,4 +1,4 @@
-"""`python -m viewer.server.tied PARENT WORDS`: the command `ccta WORDS`, which ends when process PARENT ends, even by a kill that nobody can catch."""
+"""`python -m viewer.server.tied PARENT WORDS`: the command of those words, which ends when process PARENT ends, even by a kill that nobody can catch."""
 
 from __future__ import annotations
 

@@ -57,7 +57,8 @@ def build(settings: ServerSettings, store: Store, work: Work, folder: Path | Non
 
 def parts_of(settings: ServerSettings, config: Path | None) -> list[Part]:
     """The processes beside the web page that these settings ask for."""
-    return []
+    comes_in = settings.listen.callers or settings.intake.watched_folder
+    return [Part("node", ("listen", "--config", str(config)))] if config and comes_in else []
 
 
 def first_account(accounts: Accounts) -> str:

@@ -6,20 +6,27 @@ import logging
 from pathlib import Path
 
 from ccta.errors import BadInput
+from viewer.server import orders
+from viewer.server.case_folder import SOURCE
 from viewer.server.intake import Intake, OutOfRoom
 from viewer.server.services import Work
 from viewer.server.settings import ServerSettings
-from viewer.server.store import Store
+from viewer.server.store import Store, Study
 
 log = logging.getLogger(__name__)
 
 UPLOAD = "upload"
 
 
-def work_of(settings: ServerSettings, store: Store) -> Work:
-    """The server's own intake and queue."""
+def work_of(settings: ServerSettings, store: Store, analyses: bool) -> Work:
+    """The server's own intake and queue. analyses: whether a node runs beside the page that will analyse what is uploaded."""
     intake = Intake(store, settings)
-    return Work(retry=_no_queue, cancel=_no_queue, set_urgent=_no_queue, take_in=lambda folder: take_in(intake, folder))
+    return Work(
+        retry=lambda number: orders.run_again(store, _ours(store, number)),
+        cancel=lambda number: orders.cancel(store, _ours(store, number)),
+        set_urgent=lambda number, urgent: orders.set_urgent(store, _ours(store, number), urgent),
+        take_in=lambda folder: take_in(intake, folder) if analyses else _nobody_works(),
+    )
 
 
 def take_in(intake: Intake, folder: Path) -> int:
@@ -39,5 +46,16 @@ def take_in(intake: Intake, folder: Path) -> int:
     return taken
 
 
-def _no_queue(*_) -> None:
-    raise BadInput("no worker runs on this server")
+def _nobody_works() -> int:
+    raise BadInput("nothing is analysed on this server: start it with --config and a server.toml that names listen.callers or intake.watched_folder")
+
+
+def _ours(store: Store, number: int) -> str:
+    """The UID of a study by its number. BadInput for one that was put on the worklist as a finished case."""
+    with store.session() as session:
+        study = session.get(Study, number)
+    if study is None:
+        raise BadInput("there is no such study here")
+    if study.source == SOURCE:
+        raise BadInput("this case was analysed outside this server")
+    return study.study_uid

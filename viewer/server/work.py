@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 BAD_INPUT = 2
 """`ccta`'s exit code for what another try would not change."""
 CASES = "cases"
+CCTA = (sys.executable, "-m", "ccta.cli.main")
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,11 @@ def run_job(store: Store, settings: ServerSettings, job_id: int) -> None:
         return
     try:
         ended = _analyse(store, settings, task)
+        made = _make_objects(store, settings, task) if _good(ended) and not settings.analysis.command else Ended(0, "")
     except OSError as error:
-        ended = Ended(1, f"the analysis could not be started ({error.strerror})")
-    if not ended.stopped:
-        patiently(lambda: _finish(store, settings, task, ended))
+        ended = made = Ended(1, f"the analysis could not be started ({error.strerror})")
+    if not (ended.stopped or made.stopped):
+        patiently(lambda: _finish(store, settings, task, ended, "" if _good(made) else _sentence(settings, made)))
 
 
 def patiently[T](action: Callable[[], T], longest_s: float = 30.0) -> T:
@@ -84,8 +86,19 @@ def _analyse(store: Store, settings: ServerSettings, task: Task) -> Ended:
     rules = settings.analysis
     command = [*rules.command, str(source), str(case)]
     if not rules.command:
-        command = [sys.executable, "-m", "ccta.cli.main", "analyse", str(source), str(case), "--resume", *rules.options]
+        command = [*CCTA, "analyse", str(source), str(case), "--resume", *rules.options]
     return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, line))
+
+
+def _make_objects(store: Store, settings: ServerSettings, task: Task) -> Ended:
+    """The DICOM objects of a finished case, in its own folder."""
+    rules, case = settings.analysis, settings.data_folder / task.case_path
+    command = [*CCTA, "export", str(case), str(case / "dicom"), "--dicom"]
+    return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, line))
+
+
+def _good(ended: Ended) -> bool:
+    return ended.code == 0 and not ended.late
 
 
 def _go_on(store: Store, task: Task, line: str) -> bool:
@@ -103,9 +116,10 @@ def _go_on(store: Store, task: Task, line: str) -> bool:
         return True
 
 
-def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended) -> None:
+def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended, without_objects: str) -> None:
+    """without_objects: why the finished case has no DICOM objects to send, "" where it has."""
     case = settings.data_folder / task.case_path
-    good = ended.code == 0 and not ended.late
+    good = _good(ended)
     summary, objects = (summary_of(case), result_objects(case)) if good else (Summary(), [])
     with store.writing() as session:
         job, study = _locked(session, task.job_id)
@@ -116,6 +130,7 @@ def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended) ->
             _note_result(session, settings, task, summary)
             order_deliveries(session, settings, study, objects)
             job.state = study.state = StudyState.DONE.value
+            study.error = f"no DICOM results: {without_objects}" if without_objects else ""
             return
         job.state, job.error = StudyState.FAILED.value, _sentence(settings, ended)
         if ended.code != BAD_INPUT and not ended.late and job.tries < settings.analysis.tries:
