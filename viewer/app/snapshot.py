@@ -50,7 +50,7 @@ def snapshot(state: Mapping, pane: str) -> bytes:
         _cpr_lines(pen, state)
     for mark in state[f"marks_{pane}"]:
         pen.path(mark["d"], MEASURED)
-        pen.text(mark["x"], mark["y"], mark["text"], MEASURED, before=mark["x"] > 60)
+        pen.text(mark["x"], mark["y"], mark["text"], MEASURED, before=mark["before"])
     return _png(image)
 
 
