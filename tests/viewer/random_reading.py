@@ -60,6 +60,10 @@ def events(seed: int, count: int, room: ReadingRoom) -> Iterator[tuple]:
         lambda: ("_field", dice.choice(sorted(FIELDS_MM))),
         lambda: ("_colour", dice.choice(COLOURS)),
         lambda: ("reset_view",),
+        lambda: ("rotate_to", dice.choice(SLICES), dice.uniform(-90, 90), dice.randint(0, 3)),
+        lambda: ("thicker", dice.choice((-5, 1, 5))),
+        lambda: ("cpr", place(), place()),
+        lambda: ("over_cpr", place()),
     )
     for _ in range(count):
         yield dice.choice(makers)()

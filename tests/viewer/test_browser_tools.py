@@ -69,22 +69,29 @@ def texts(page, pane, count) -> list[str]:
     return page.locator(f"#{pane} .mark-text").all_inner_texts()
 
 
+def choose(page, key, tool) -> None:
+    """A hot key, and the moment until its tool is chosen: a hand needs longer to come to the picture."""
+    page.keyboard.press(key)
+    page.wait_for_selector(f"#tool-{tool}.on")
+
+
 def test_measuring_with_every_tool(page):
     page.click("#tool-angle")
+    page.wait_for_selector("#tool-angle.on")
     click(page, "#cross", (0.3, 0.5), (0.5, 0.5), (0.5, 0.8))
     assert texts(page, "cross", 1) == ["90°"]
-    page.keyboard.press("a")
+    choose(page, "a", "polygon")
     click(page, "#axial", (0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.6))
     page.keyboard.press("Enter")
     (area,) = texts(page, "axial", 1)
     assert "mm²" in area and "HU" in area and "±" in area
-    page.keyboard.press("o")
+    choose(page, "o", "ellipse")
     drag(page, "#coronal", (0.4, 0.4), (0.6, 0.6))
     assert "mm²" in texts(page, "coronal", 1)[0]
-    page.keyboard.press("m")
+    choose(page, "m", "length")
     drag(page, "#cpr", (0.2, 0.5), (0.5, 0.55))
     assert texts(page, "cpr", 1)[0].endswith("mm")
-    page.keyboard.press("o")
+    choose(page, "o", "ellipse")
     drag(page, "#cpr", (0.2, 0.3), (0.5, 0.6))
     page.wait_for_function("document.querySelector('.problem')?.innerText.includes('straightened vessel')")
     page.keyboard.press("Escape")
@@ -120,7 +127,7 @@ def interval_came(page) -> bool:
 
 def test_the_ffr_drop_on_the_curve(page):
     page.click("#lesion-0")
-    page.keyboard.press("f")
+    choose(page, "f", "drop")
     click(page, "#curve", (0.2, 0.5), (0.8, 0.5))
     page.wait_for_function("/ΔFFR 0\\.\\d\\d .* mmHg/.test(document.querySelector('#drop')?.innerText)")
     assert page.locator("#curve .drop-letter").all_inner_texts() == ["A", "B"]

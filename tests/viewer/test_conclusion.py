@@ -9,7 +9,7 @@ from PIL import Image
 from trame.app import get_server
 
 from ccta.case import Case
-from ccta.errors import BadInput, CctaError
+from ccta.errors import CctaError
 from ccta.report import signing
 from tests.viewer.small_case import small_study, write_small_case
 from viewer.app import report_desk
@@ -45,7 +45,7 @@ def test_the_curve_is_drawn_and_an_empty_pane_is_refused(room):
     curve = pixels(snapshot(room.state, "curve"))
     assert ((curve > 240).all(axis=-1)).sum() > 1000
     for pane in ("tree", "nowhere"):
-        with pytest.raises(BadInput, match="shows nothing"):
+        with pytest.raises(NotPossible, match="shows nothing"):
             snapshot(room.state, pane)
 
 
@@ -58,7 +58,7 @@ def test_only_a_picture_comes_from_the_browser(room):
     jpeg = io.BytesIO()
     Image.new("RGB", (30, 20)).save(jpeg, "JPEG")
     for bad in ("", "data:image/png;base64,AAAA", "x,%%%", "data:," + base64.b64encode(jpeg.getvalue()).decode()):
-        with pytest.raises(BadInput, match="no picture"):
+        with pytest.raises(NotPossible, match="no picture"):
             from_browser(bad, room.state)
 
 

@@ -15,14 +15,15 @@ from viewer.app.words import NotPossible
 IN_PLANE_MM = 0.6
 """A measurement is drawn where all of it lies this near to the plane of a picture: a voxel of a coronary CT."""
 TEXT_BEFORE = 60
-"""Percent of the width: texts of what lies beyond stand before it."""
+"""Percent of the width: texts of what lies beyond stand before it, where `ROOM_BEFORE` leaves them room."""
+ROOM_BEFORE = 25
 CLOSED = ("polygon", "ellipse")
 CLOSED_SIGN = " Z"
 """Ends a path that goes back to its first place."""
 
 MARKS = """<svg viewBox="0 0 100 100" preserveAspectRatio="none">
 <path v-for="m in marks_NAME" :key="m.key" :d="m.d" :class="m.i < 0 ? 'mark drawing' : 'mark'" fill="none" vector-effect="non-scaling-stroke" /></svg>
-<div v-for="m in marks_NAME" :key="'t' + m.key" class="mark-text" :class="m.x > 60 ? 'before' : ''" :style="`left: ${m.x}%; top: ${m.y}%`">{{ m.text }}</div>"""
+<div v-for="m in marks_NAME" :key="'t' + m.key" class="mark-text" :class="m.before ? 'before' : ''" :style="`left: ${m.x}%; top: ${m.y}%`">{{ m.text }}</div>"""
 """NAME stands for the picture."""
 
 DROP = """<svg viewBox="0 0 100 100" preserveAspectRatio="none">
@@ -74,8 +75,8 @@ def _mark(index: int, kind: str, fractions: np.ndarray, text: str) -> dict:
     places = (100 * fractions).round(2)
     path = "M" + " L".join(f"{x},{y}" for x, y in places) + (CLOSED_SIGN if kind in CLOSED else "")
     first, last = places[np.argmin(places[:, 0])], places[np.argmax(places[:, 0])]
-    x, y = (float(np.clip(value, 2, 92)) for value in (last if last[0] <= TEXT_BEFORE or first[0] < 100 - TEXT_BEFORE else first))
-    return {"i": index, "key": f"{index}", "d": path, "text": text.replace(" · ", "\n"), "x": x, "y": y}
+    x, y = (float(np.clip(value, 2, 92)) for value in (last if last[0] <= TEXT_BEFORE or first[0] < ROOM_BEFORE else first))
+    return {"i": index, "key": f"{index}", "d": path, "text": text.replace(" · ", "\n"), "x": x, "y": y, "before": bool(last[0] > TEXT_BEFORE)}
 
 
 def all_marks(study: Study, state: ReadingState) -> dict[str, list[dict]]:

@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
-from ccta.errors import BadInput
 from viewer.app.marks import CLOSED_SIGN
 from viewer.app.planes import AXES
+from viewer.app.words import NotPossible
 from viewer.scenes.tree_scene import RANGES, colours_of
 
 PANES = (*AXES, "cross", "cpr", "curve", "tree")
@@ -28,12 +28,12 @@ CURVE_MARGIN = (60, 30, 60, 40)
 
 
 def snapshot(state: Mapping, pane: str) -> bytes:
-    """PNG of a pane. state: the page's state. BadInput where the pane shows nothing."""
+    """PNG of a pane. state: the page's state. NotPossible where the pane shows nothing."""
     if pane == "curve":
         return _png(_curve(state))
     address = state[f"{pane}_image"] if pane in PANES and pane != "tree" else ""
     if not address:
-        raise BadInput("this pane shows nothing that could be put into the report")
+        raise NotPossible("nothing_to_show")
     image = Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1]))).convert("RGB")
     width = WIDTH.get(pane, SQUARE)
     height = round(width * image.height / image.width)
@@ -50,7 +50,7 @@ def snapshot(state: Mapping, pane: str) -> bytes:
         _cpr_lines(pen, state)
     for mark in state[f"marks_{pane}"]:
         pen.path(mark["d"], MEASURED)
-        pen.text(mark["x"], mark["y"], mark["text"], MEASURED, before=mark["x"] > 60)
+        pen.text(mark["x"], mark["y"], mark["text"], MEASURED, before=mark["before"])
     return _png(image)
 
 
@@ -82,13 +82,13 @@ def _places(pen: Pen, state: Mapping) -> None:
 
 
 def from_browser(address: str, state: Mapping) -> bytes:
-    """PNG of the 3-D tree that the browser drew, with its colour scale; written anew, so that nothing but a picture goes into the case. BadInput otherwise."""
+    """PNG of the 3-D tree that the browser drew, with its colour scale; written anew, so that nothing but a picture goes into the case. NotPossible otherwise."""
     try:
         if len(address) > MOST_BYTES:
             raise ValueError("too large")
         image = Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1], validate=True)), formats=("PNG",)).convert("RGB")
     except (ValueError, IndexError, OSError) as error:
-        raise BadInput(f"the browser sent no picture ({error})") from error
+        raise NotPossible("no_picture") from error
     image = image.resize((SQUARE, max(1, round(SQUARE * image.height / image.width))), Image.Resampling.BICUBIC)
     pen, kind = Pen(image), state["colour_by"]
     low, high = RANGES[kind]
@@ -143,7 +143,7 @@ def _curve(state: Mapping) -> Image.Image:
     """The pullback curve with its axes, and the places of an FFR drop."""
     chart = state["chart"]
     if not chart["length_mm"]:
-        raise BadInput("this pane shows nothing that could be put into the report")
+        raise NotPossible("nothing_to_show")
     width = WIDTH["curve"]
     image = Image.new("RGB", (width, CURVE_HEIGHT), "#0c1013")
     left, top, right, bottom = CURVE_MARGIN

@@ -63,6 +63,8 @@ TOOL_WORDS = {
     "add_addendum": ("sign addendum", "签署补充"),
     "addendum_empty": ("an addendum needs its text", "补充报告不能为空"),
     "key_picture": ("what is under the pointer as a picture into the report", "将指针所在视图加入报告"),
+    "nothing_to_show": ("this view shows nothing that could be put into the report", "此视图没有可加入报告的内容"),
+    "no_picture": ("the browser sent no picture", "浏览器未发送图像"),
     # view
     "reset_title": (
         "back to how the case opens; measurements stay. Your view is kept in the case by itself.",

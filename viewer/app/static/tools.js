@@ -68,7 +68,7 @@
   const probe = (event, element) => {
     const box = document.querySelector('#probe');
     if (box) box.style.transform = `translate(${event.clientX}px, ${Math.min(event.clientY + 18, innerHeight - 24)}px) translateX(${event.clientX > 0.7 * innerWidth ? 'calc(-100% - 12px)' : '16px'})`;
-    const tree = over(event, '#tree') && !over(event, '#volume'), view = window.trame.refs.tree_view;
+    const tree = over(event, '#volume') ? null : over(event, '#tree'), view = window.trame.refs.tree_view;
     if (element) send('probe', element.id, ...at(event, element));
     else if (tree && view && view.getCamera) {
       const canvas = tree.querySelector('canvas');
