@@ -82,7 +82,7 @@ def _places(pen: Pen, state: Mapping) -> None:
 
 
 def from_browser(address: str, state: Mapping) -> bytes:
-    """PNG of the 3-D tree that the browser drew, with its colour scale; written anew, so that nothing but a picture goes into the case. NotPossible otherwise."""
+    """PNG of the 3-D tree that the browser drew, with its colour scale; written anew, so that only a picture goes into the case. NotPossible otherwise."""
     try:
         if len(address) > MOST_BYTES:
             raise ValueError("too large")

@@ -87,14 +87,14 @@ def _analyse(store: Store, settings: ServerSettings, task: Task) -> Ended:
     command = [*rules.command, str(source), str(case)]
     if not rules.command:
         command = [*CCTA, "analyse", str(source), str(case), "--resume", *rules.options]
-    return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, line))
+    return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, _shown(settings, line)))
 
 
 def _make_objects(store: Store, settings: ServerSettings, task: Task) -> Ended:
     """The DICOM objects of a finished case, in its own folder."""
     rules, case = settings.analysis, settings.data_folder / task.case_path
     command = [*CCTA, "export", str(case), str(case / "dicom"), "--dicom"]
-    return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, line))
+    return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, _shown(settings, line)))
 
 
 def _good(ended: Ended) -> bool:
@@ -150,12 +150,17 @@ def _sentence(settings: ServerSettings, ended: Ended) -> str:
     """Why it failed, without paths of this machine."""
     if ended.late:
         return f"the analysis was stopped after {settings.analysis.limit_minutes:g} minutes (analysis.limit_minutes)"
-    said = ended.last.removeprefix("ccta: ").replace(str(settings.data_folder), "DATA")
+    said = _shown(settings, ended.last.removeprefix("ccta: "))
     if "MemoryError" in said or "bad_alloc" in said:
         said = f"the analysis needs more memory than analysis.memory_mb allows ({settings.analysis.memory_mb} MB)"
     if ended.code > 128:
         said = f"the analysis was ended by signal {ended.code - 128}" + (f", after: {said}" if said else "")
     return said or f"the analysis ended with code {ended.code} and said nothing"
+
+
+def _shown(settings: ServerSettings, line: str) -> str:
+    """What a program said, without paths of this machine."""
+    return line.replace(str(settings.data_folder), "DATA")
 
 
 def place_of(settings: ServerSettings, case_path: str) -> Path:
