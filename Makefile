@@ -15,7 +15,7 @@ demo: setup
 	@$(BIN)/ccta demo $(DEMO) --seed $(SEED) $(if $(filter 0,$(VIEW)),--no-view,)
 
 test: setup
-	@$(PYTHON) bootstrap.py --browser
+	@$(PYTHON) bootstrap.py --tests
 	@$(BIN)/python -m pytest
 
 bench: setup
@@ -32,7 +32,7 @@ bench-flow: verify
 	@$(BIN)/python -m tests.benchmarks.flow_cohort
 
 bench-viewer: setup
-	@$(PYTHON) bootstrap.py --browser
+	@$(PYTHON) bootstrap.py --tests
 	@$(BIN)/python -m tests.benchmarks.viewer $(CASE)
 	@$(BIN)/python -m tests.benchmarks.viewer_random
 

@@ -89,15 +89,20 @@ def check_libraries():
         stop("system libraries are missing; install them with:\n    sudo sh -c '" + command + "'")
 
 
-def check_browser():
-    """For the tests: a Chromium. Without one the browser tests are skipped and say so."""
-    if shutil.which("chromium") or shutil.which("google-chrome"):
+def check_peers():
+    """For the tests: a browser, a PACS, a database server, DICOM tools. Tests of what is not there are skipped and say so."""
+    wanted = {"chromium": "chromium", "Orthanc": "orthanc orthanc-dicomweb", "dsrdump": "dcmtk", "openssl": "openssl"}
+    missing = [packages for program, packages in wanted.items() if not shutil.which(program)]
+    if not glob("/usr/lib/postgresql/*/bin/initdb"):
+        missing.append("postgresql")
+    if not missing:
         return
     if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        command = "apt-get update && apt-get install -y chromium"
-        subprocess.run(command, shell=True, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"), stdout=subprocess.DEVNULL)
-    if not shutil.which("chromium"):
-        print("setup: no Chromium here, the viewer's browser tests will be skipped; install the package `chromium` to run them")
+        for packages in missing:
+            command = "apt-get update && apt-get install -y " + packages
+            subprocess.run(command, shell=True, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"), stdout=subprocess.DEVNULL)
+    else:
+        print("setup: tests that need these packages will be skipped: " + " ".join(missing))
 
 
 def stamp_there():
@@ -113,8 +118,8 @@ def wanted_stamp():
 
 
 def main():
-    if "--browser" in sys.argv:
-        check_browser()
+    if "--tests" in sys.argv:
+        check_peers()
     stamp = wanted_stamp()
     if stamp_there() == stamp:
         return
