@@ -6,7 +6,7 @@ SEED ?= 1
 VIEW ?= 1
 DEMO ?= demo
 
-.PHONY: setup demo test bench bench-flow bench-viewer bench-cohort verify lint lock clean
+.PHONY: setup demo test bench bench-flow bench-viewer bench-cohort bench-server verify lint lock clean
 
 setup:
 	@$(PYTHON) bootstrap.py
@@ -38,6 +38,12 @@ bench-viewer: setup
 
 bench-cohort: setup
 	@$(BIN)/python -m tests.benchmarks.cohort $(COHORT)
+
+bench-server: setup
+	@$(PYTHON) bootstrap.py --tests
+	@$(BIN)/python -m tests.benchmarks.server $(STUDY)
+	@$(BIN)/python -m tests.benchmarks.fuzz_web 10000
+	@$(BIN)/python -m tests.benchmarks.page_times 10000
 
 verify: setup
 	@$(BIN)/python -m tests.benchmarks.verification
