@@ -104,7 +104,7 @@ def test_files_are_stored_found_and_fetched(tmp_path, orthanc, pacs, way):
 
 def test_a_wrong_password_is_a_sentence(tmp_path, pacs):
     wrong = replace(pacs["web"], user="nobody")
-    with pytest.raises(CctaError, match="401|password|refuse"), connected(wrong, ServerSettings(data=str(tmp_path))) as peer:
+    with pytest.raises(CctaError, match=r"401|password|refuse"), connected(wrong, ServerSettings(data=str(tmp_path))) as peer:
         peer.find({"PatientID": "P1"})
 
 
