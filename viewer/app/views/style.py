@@ -26,4 +26,8 @@ VIEW_STYLE = """
 .cprbox.curved { left: 8px; right: 8px; top: 24px; bottom: 4px; margin: 0 auto; width: min(100cqw - 16px, (100cqh - 28px) * var(--ratio));
   height: auto; bottom: auto; aspect-ratio: var(--ratio); }
 .side.curved { grid-template-rows: auto minmax(150px, 2.2fr) minmax(100px, 0.7fr) auto minmax(170px, 1.1fr); }
+@media (max-width: 1200px) {
+  .room { grid-template-rows: auto auto minmax(0, 1fr) minmax(0, 1fr); } .bar, .viewbar { flex-wrap: wrap; padding: 3px 8px; }
+  .bar .sub { display: none; } .bar .note { flex: 1 0 200px; }
+}
 """
