@@ -124,8 +124,8 @@ def test_killed_workers_lose_nothing(client, tmp_path):
     finally:
         over.set()
         killer.join()
-    assert all(record["status"] == "done" for record in records.values())
-    assert all(set(record["runs"].values()) == {1} for record in records.values())
+    assert {record["status"] for record in records.values()} == {"done"}, [record["reason"] for record in records.values()]
+    assert {count for record in records.values() for count in record["runs"].values()} == {1}  # a stage whose worker died before it could note it has none
 
 
 def test_a_child_dies_with_its_worker(tmp_path):
