@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from glob import glob
 from pathlib import Path
@@ -35,9 +36,6 @@ class Postgres:
             pytest.skip("root may not run PostgreSQL, and there is no runuser to run it as the user postgres")
         folder.mkdir(parents=True)
         if self.lead:
-            for parent in (folder, *folder.parents[:3]):
-                if parent.owner() == "root" and parent != Path("/tmp"):
-                    parent.chmod(0o755)
             shutil.chown(folder, "postgres")
         self.call("initdb", "-D", folder / "data", "-U", "ccta", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         self.start()
@@ -59,10 +57,13 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres") / "server")
-    yield server
-    server.stop()
+def postgres() -> Iterator[Postgres]:
+    """Not in pytest's folder, which every pytest of this user closes to the user postgres."""
+    with tempfile.TemporaryDirectory(prefix="ccta-postgres-") as name:
+        Path(name).chmod(0o755)
+        server = Postgres(Path(name) / "server")
+        yield server
+        server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
