@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -14,30 +13,13 @@ from sqlalchemy import delete, select
 
 from ccta.case import Case
 from ccta.errors import CctaError
-from ccta.findings import Findings
 from viewer.server.store import Store, Study, StudyState
+from viewer.server.summary import summary_of
 
 log = logging.getLogger(__name__)
 
 SOURCE = "case folder"
 DAMAGED = "This case is damaged; the reason stands in the server's log."
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What the worklist shows of findings: the worst image verdict or "good", CAD-RADS, the lowest FFR where one was measured."""
-
-    image_quality: str = ""
-    cad_rads: str = ""
-    lowest_ffr: float | None = None
-
-
-def summary_of(findings: Findings) -> Summary:
-    """See Summary; "" where nothing was measured."""
-    ffr, verdicts = findings.ffr, list(findings.task_verdicts.values())
-    values = [each.ffr for each in (*ffr.vessels.values(), *ffr.lesions) if isinstance(each.ffr, float)] if ffr else []
-    said = [sentence for sentence in verdicts if sentence != "good"]
-    return Summary((said[0] if said else "good")[:100] if verdicts else "", findings.cad_rads.text if findings.cad_rads else "", min(values, default=None))
 
 
 class CaseFolder:

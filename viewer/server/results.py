@@ -14,18 +14,10 @@ from ccta.errors import BadInput, CctaError
 from viewer.server.intake import insert_missing
 from viewer.server.settings import ServerSettings
 from viewer.server.store import Delivery, DeliveryState, Study
+from viewer.server.summary import Summary, summary_of
 
 UIDS = ("StudyInstanceUID", "SOPInstanceUID", "SeriesInstanceUID", "SOPClassUID")
 """In the order of ResultObject's fields."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The worklist's columns; empty where nothing was measured."""
-
-    image_quality: str = ""
-    cad_rads: str = ""
-    lowest_ffr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,17 +31,12 @@ class ResultObject:
     sop_class_uid: str
 
 
-def summary_of(root: Path) -> Summary:
-    """The summary of a case; empty where the folder is none (another analysis program may write what it likes)."""
+def summary_at(root: Path) -> Summary:
+    """The summary of a case's folder; empty where it is none (another analysis program may write what it likes)."""
     try:
-        findings = Case.open(root).findings()
+        return summary_of(Case.open(root).findings())
     except CctaError:
         return Summary()
-    verdicts = findings.task_verdicts
-    poor = [f"{task}: {verdict}" for task, verdict in verdicts.items() if verdict != "good"]
-    quality = "; ".join(poor) if poor else ("good" if verdicts else "")
-    values = [vessel.ffr for vessel in findings.ffr.vessels.values() if vessel.ffr] if findings.ffr else []
-    return Summary(quality[:100], findings.cad_rads.text if findings.cad_rads else "", min(values, default=None))
 
 
 def result_objects(root: Path) -> list[ResultObject]:

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from viewer.server.child import Ended, run_bound
 from viewer.server.intake import STUDIES
 from viewer.server.orders import place
-from viewer.server.results import Summary, order_deliveries, result_objects, summary_of
+from viewer.server.results import order_deliveries, result_objects, summary_at
 from viewer.server.settings import ServerSettings
 from viewer.server.store import Job, Store, Study, StudyState
+from viewer.server.summary import Summary
 
 log = logging.getLogger(__name__)
 BAD_INPUT = 2
@@ -120,7 +121,7 @@ def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended, wi
     """without_objects: why the finished case has no DICOM objects to send, "" where it has."""
     case = settings.data_folder / task.case_path
     good = _good(ended)
-    summary, objects = (summary_of(case), result_objects(case)) if good else (Summary(), [])
+    summary, objects = (summary_at(case), result_objects(case)) if good else (Summary(), [])
     with store.writing() as session:
         job, study = _locked(session, task.job_id)
         if job.state != StudyState.RUNNING:
