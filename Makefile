@@ -16,7 +16,7 @@ demo: setup
 
 test: setup
 	@$(PYTHON) bootstrap.py --tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 bench: setup
 	@$(BIN)/python -m tests.benchmarks.reading

@@ -26,7 +26,7 @@ from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable, Volume
 from ccta.polydata import read_polydata, sections_from_polydata, sections_polydata, surface_from_polydata, surface_polydata, tree_polydata
 from ccta.reader_report import ReaderReport
 from ccta.source_series import SourceSeries
-from ccta.storage import atomic_path
+from ccta.storage import atomic_path, first_axis_fastest
 from ccta.tree_file import shape_of, tree_from_dict, tree_to_dict
 
 LAYOUT = {
@@ -175,7 +175,7 @@ class Case:
 
     def write_volume(self, item: str, volume: Volume) -> None:
         """NIfTI with the affine turned to RAS; int16 images and uint8 labels keep their type."""
-        image = nibabel.Nifti1Image(volume.array, RAS_FROM_LPS @ volume.affine)
+        image = nibabel.Nifti1Image(first_axis_fastest(volume.array), RAS_FROM_LPS @ volume.affine)
         image.header.set_xyzt_units("mm")
         image.header["descrip"] = volume.frame_of_reference_uid.encode()[:79]
         with self.writing(item) as path:

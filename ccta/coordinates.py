@@ -5,6 +5,7 @@ from scipy import ndimage
 
 from ccta.errors import Refusal
 from ccta.model import Volume
+from ccta.threads import in_slabs
 
 
 def to_patient_mm(index, affine) -> np.ndarray:
@@ -38,17 +39,34 @@ def resampled(volume: Volume, spacing_mm: float, order: int = 1) -> Volume:
     if order > 0:
         sigma = np.where(factor > 1, 0.42 * np.sqrt(np.maximum(factor**2 - 1, 0)), 0)
         source = ndimage.gaussian_filter(source.astype(np.float32), sigma) if sigma.any() else source.astype(np.float32)
-    array = ndimage.affine_transform(source, np.diag(scale)[:3], offset=scale[:3, 3], output_shape=shape, order=order, mode="nearest")
+    array = _on_grid(source, scale, shape, order, "nearest")
     return Volume(array, volume.affine @ scale, volume.frame_of_reference_uid)
 
 
 def resampled_like(volume: Volume, target: Volume, order: int = 1, outside: float = 0.0) -> Volume:
     """`volume` on the grid of `target`, `outside` where it does not reach. order 0 for labels."""
     matrix = np.linalg.inv(volume.affine) @ target.affine
-    array = ndimage.affine_transform(
-        volume.array, matrix[:3, :3], offset=matrix[:3, 3], output_shape=target.array.shape, order=order, mode="constant", cval=outside, prefilter=order > 1
-    )
+    array = _on_grid(volume.array, matrix, target.array.shape, order, "constant", outside)
     return Volume(array, target.affine, target.frame_of_reference_uid)
+
+
+def _on_grid(source: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...], order: int, mode: str, outside: float = 0.0) -> np.ndarray:
+    """ndimage.affine_transform by slabs; matrix (4, 4) takes a new index to one of `source`. Along the same axes it is a zoom, which takes half the time."""
+    out = np.empty(shape, source.dtype)
+    turn = matrix[:3, :3]
+    if np.array_equal(turn, np.diag(np.diag(turn))):
+        turn = np.diag(turn)
+    if order > 1:
+        return ndimage.affine_transform(source, turn, offset=matrix[:3, 3], output_shape=shape, order=order, mode=mode, cval=outside)
+
+    def slab(part: slice) -> None:
+        offset = matrix[:3, 3] + matrix[:3, 0] * part.start
+        ndimage.affine_transform(
+            source, turn, offset=offset, output=out[part], output_shape=out[part].shape, order=order, mode=mode, cval=outside, prefilter=False
+        )
+
+    in_slabs(slab, shape[0])
+    return out
 
 
 def cropped(volume: Volume, low, high) -> Volume:

@@ -4,9 +4,11 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
@@ -35,18 +37,34 @@ def real_data() -> Path:
     return REAL_DATA
 
 
+def made_once(name: str, make: Callable[[Path], object], tmp_path_factory) -> Path:
+    """The folder that make(folder) filled, shared by pytest's workers: the first that comes makes it, the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def phantom_study(tmp_path_factory) -> tuple[Path, dict]:
     """A phantom study on disk without its truth.json, and that truth."""
-    folder = tmp_path_factory.mktemp("phantom")
-    assert run_ccta("phantom", folder / "study", "--seed", "5", "--spec", ROOT / "data_samples" / "patient.json") == 0
-    shutil.move(folder / "study" / "truth.json", folder / "truth.json")
+
+    def make(folder: Path) -> None:
+        assert run_ccta("phantom", folder / "study", "--seed", "5", "--spec", ROOT / "data_samples" / "patient.json") == 0
+        shutil.move(folder / "study" / "truth.json", folder / "truth.json")
+
+    folder = made_once("phantom", make, tmp_path_factory)
     return folder / "study", json.loads((folder / "truth.json").read_text())
 
 
 @pytest.fixture(scope="session")
 def phantom_case(phantom_study, tmp_path_factory) -> Path:
-    """The case that `ccta analyse --flow rom` makes of the phantom study. The truth file is not in its reach."""
-    case = tmp_path_factory.mktemp("case") / "case"
-    assert run_ccta("analyse", phantom_study[0], case, "--flow", "rom") == 0
-    return case
+    """The case that `ccta analyse --flow rom` makes of the phantom study. The truth file is not in its reach; tests copy what they change."""
+
+    def make(folder: Path) -> None:
+        assert run_ccta("analyse", phantom_study[0], folder / "case", "--flow", "rom") == 0
+
+    return made_once("case", make, tmp_path_factory) / "case"

@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from ccta.threads import in_slabs
+
 FAR = np.float32(1e12)
 
 
@@ -14,23 +16,21 @@ def distance_to_mask(mask: np.ndarray, spacing_mm) -> np.ndarray:
     spacing = np.broadcast_to(np.asarray(spacing_mm, float), 3)
     squared = np.where(mask, np.float32(0), FAR)
     for axis in range(3):
-        lines = np.moveaxis(squared, axis, 2)
-        lines = np.ascontiguousarray(lines) if axis < 2 else lines
-        _envelopes(lines.reshape(-1, lines.shape[2]), float(spacing[axis]) ** 2)
-        squared = np.moveaxis(lines, 2, axis) if axis < 2 else lines
-        squared = np.ascontiguousarray(squared)
-    return np.sqrt(squared)
+        lines, step2 = np.moveaxis(squared, axis, 2), float(spacing[axis]) ** 2
+        in_slabs(lambda slab, lines=lines, step2=step2: _envelopes(lines[slab], step2), len(lines))
+    return np.sqrt(squared, out=squared)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _envelopes(lines, step2):
-    """Replaces each line f by min over q of f(q) + step2 (p - q)^2, in place. Lines without a finite value stay."""
-    count, n = lines.shape
+    """Replaces each line f along the last axis by min over q of f(q) + step2 (p - q)^2, in place. Lines without a finite value stay."""
+    rows, columns, n = lines.shape
     place = np.zeros(n, np.int64)
     bound = np.zeros(n + 1, np.float64)
-    out = np.zeros(n, np.float32)
-    for line in range(count):
-        f = lines[line]
+    f = np.zeros(n, np.float32)
+    for line in range(rows * columns):
+        whole = lines[line // columns, line % columns]
+        f[:] = whole  # neighbours in memory belong to the next lines: touched once here, once below
         last = -1
         for q in range(n):
             if f[q] >= FAR:
@@ -53,5 +53,4 @@ def _envelopes(lines, step2):
         for p in range(n):
             while bound[here + 1] < p:
                 here += 1
-            out[p] = f[place[here]] + step2 * (p - place[here]) ** 2
-        f[:] = out
+            whole[p] = f[place[here]] + step2 * (p - place[here]) ** 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ccta.anatomy.distance import distance_to_mask
 from ccta.model import HEART_LABELS
 
 MAX_WALL_MM = 20.0  # end-diastolic wall 6-12 mm; hypertrophic up to 20 and more, then cut here
@@ -15,8 +16,8 @@ def closed(mask: np.ndarray, radius_mm: float, step_mm: float) -> np.ndarray:
     """Morphological closing with a ball, by two distance transforms (cheap at any radius)."""
     pad = int(np.ceil(radius_mm / step_mm)) + 1
     wide = np.pad(mask, pad)
-    grown = ndimage.distance_transform_edt(~wide) * step_mm <= radius_mm
-    shut = ndimage.distance_transform_edt(grown) * step_mm > radius_mm
+    grown = distance_to_mask(wide, step_mm) <= radius_mm
+    shut = distance_to_mask(~grown, step_mm) > radius_mm
     return (shut | wide)[pad:-pad, pad:-pad, pad:-pad]
 
 
@@ -75,6 +76,6 @@ def _around_sphere(table: np.ndarray) -> np.ndarray:
 def heart_region(labels: np.ndarray, hu: np.ndarray, step_mm: float) -> np.ndarray:
     """Mask of the pericardial sac: chambers and wall closed over 12 mm, 3 mm of right-sided wall included, without lung."""
     parts = np.isin(labels, [HEART_LABELS[n] for n in ("lv", "myocardium", "rv", "la", "ra")])
-    wall = ndimage.distance_transform_edt(~parts) * step_mm <= 2.5
+    wall = distance_to_mask(parts, step_mm) <= 2.5
     sac = closed(parts | (wall & (hu > FAT_HU)), 12.0, step_mm)
     return sac & (ndimage.gaussian_filter(hu, 1.0) > -350)

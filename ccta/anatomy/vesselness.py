@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from scipy import fft, special
 
+from ccta.threads import in_slabs, thread_count
+
 
 def tube_contrast(image_hu: np.ndarray, spacing_mm: float, radii_mm: tuple[float, ...], where: np.ndarray, blur_mm: float = 0.5):
     """(contrast_hu, radius_mm), both float32 of the image's shape, zero outside `where`.
@@ -18,14 +20,15 @@ def tube_contrast(image_hu: np.ndarray, spacing_mm: float, radii_mm: tuple[float
     """
     shape = [fft.next_fast_len(n + int(np.ceil(2 * max(radii_mm) / spacing_mm)), real=True) for n in image_hu.shape]
     offset = float(np.median(image_hu))
-    spectrum = fft.rfftn(image_hu.astype(np.float32) - offset, shape, workers=2)
+    spectrum = fft.rfftn(image_hu.astype(np.float32) - offset, shape, workers=thread_count())
     wave = _wave_number(shape, spacing_mm)
     best = np.zeros(image_hu.shape, np.float32)
     radius = np.zeros(image_hu.shape, np.float32)
     core = tuple(slice(0, n) for n in image_hu.shape)
     for r in radii_mm:
-        ball = fft.irfftn(spectrum * _ball(wave, r, blur_mm), shape, workers=2)[core]
-        _keep_strongest(ball, where, 1.0 / (spacing_mm**2 * tube_flux(r, r, blur_mm)), np.float32(r), best, radius)
+        ball = _averaged(spectrum, wave, shape, (r, blur_mm))[core]
+        probe = (1.0 / (spacing_mm**2 * tube_flux(r, r, blur_mm)), np.float32(r))
+        in_slabs(lambda slab, ball=ball, probe=probe: _keep_strongest(ball, where, probe, (best, radius), slab.start, slab.stop), len(ball))
     return best, radius
 
 
@@ -37,6 +40,13 @@ def tube_flux(probe_mm: float, tube_mm: float, blur_mm: float) -> float:
     k = np.linspace(1e-4, 7.0 / blur_mm, 4000)
     disc = 2 * np.pi * tube_mm * special.j1(k * tube_mm) / k
     return float(-np.trapezoid(k**3 * disc * _ball(k, probe_mm, blur_mm), k) / (4 * np.pi))
+
+
+def _averaged(spectrum: np.ndarray, wave: np.ndarray, shape: list[int], ball_mm: tuple[float, float]) -> np.ndarray:
+    """The image of this spectrum averaged over a ball; ball_mm: its radius and blur."""
+    product = np.empty_like(spectrum)
+    in_slabs(lambda slab: np.multiply(spectrum[slab], _ball(wave[slab], *ball_mm), out=product[slab]), len(spectrum))
+    return fft.irfftn(product, shape, overwrite_x=True, workers=thread_count())
 
 
 def _ball(k: np.ndarray, radius_mm: float, blur_mm: float) -> np.ndarray:
@@ -68,11 +78,12 @@ def middle_eigenvalue(a, b, c, d, e, f):
     return 3 * mean - (mean + 2 * p * np.cos(angle)) - (mean + 2 * p * np.cos(angle + 2 * np.pi / 3))
 
 
-@numba.njit(cache=True)
-def _keep_strongest(ball, where, scale, probe_mm, best, radius):
-    """Updates `best` and `radius` where this probe's second strongest inward flux (times `scale`) is larger."""
+@numba.njit(cache=True, nogil=True)
+def _keep_strongest(ball, where, probe, strongest, start, stop):
+    """Updates planes start to stop of the strongest answer and its radius, where the second strongest inward flux times the probe's scale is larger."""
+    (best, radius), (scale, probe_mm) = strongest, probe
     ni, nj, nk = ball.shape
-    for i in range(1, ni - 1):
+    for i in range(max(start, 1), min(stop, ni - 1)):
         for j in range(1, nj - 1):
             for k in range(1, nk - 1):
                 if not where[i, j, k]:
