@@ -53,7 +53,7 @@ def train(
     processes: Annotated[int | None, typer.Option(min=1, help="That share each step's batch; without it one for each GPU, or one on the CPU.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Trains a network on synthesised CT; leaves a MONAI Bundle, OUT/heart or OUT/coronary, log.csv and a picture per epoch.
+    """Trains a network on synthesised CT; leaves a MONAI Bundle, OUT/heart or OUT/coronary, log.csv and a picture per epoch; `tensorboard --logdir OUT`.
 
     With several GPUs each step's batch is shared by them; on more than one machine start it by `torchrun --no-python ... ccta train OUT`.
     """

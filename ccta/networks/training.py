@@ -20,6 +20,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.tensorboard import SummaryWriter
 
 from ccta.errors import BadSettings
 from ccta.networks.processes import Team, device_here, team
@@ -185,6 +186,9 @@ class Run:
             if new:
                 writer.writerow(["step", "loss", "seconds", *dice])
             writer.writerow([self.step, f"{loss:.4f}", f"{seconds:.0f}", *(f"{value:.4f}" for value in dice.values())])
+        with SummaryWriter(self.folder / "tensorboard") as board:  # closed at once: a killed run loses nothing
+            for name, value in {"loss": loss, **{f"dice/{place}": value for place, value in dice.items()}}.items():
+                board.add_scalar(name, value, self.step)
 
 
 @torch.no_grad()

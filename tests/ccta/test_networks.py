@@ -8,6 +8,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, run
 from scipy import ndimage
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ccta.coordinates import resampled_like
 from ccta.errors import BadInput, BadSettings
@@ -59,6 +60,8 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path, chest, few):
     for name, value in one.items():
         torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-5)
     assert len((tmp_path / "parts" / "log.csv").read_text().splitlines()) == 3 and (tmp_path / "parts" / "epoch_000004.png").exists()
+    shown = EventAccumulator(str(tmp_path / "parts" / "tensorboard")).Reload()
+    assert [event.step for event in shown.Scalars("loss")] == [2, 4] and "dice/lv" in shown.Tags()["scalars"]
     with pytest.raises(BadSettings, match="other settings"):
         Run(tmp_path / "parts", heart_task(lambda seed: chest), TrainingSettings(steps=5))
 

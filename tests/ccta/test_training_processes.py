@@ -24,7 +24,7 @@ def test_two_processes_learn_what_one_learns_and_a_killed_run_goes_on_with_any_n
     with pytest.raises(ProcessExitedException) as ended:
         spread(train, 2, two, 0.5)
     assert ended.value.exit_code == 3
-    assert [path.name for path in sorted(two.iterdir())] == ["checkpoint.pt", "log.csv", "validated.txt", "weights.pt"]
+    assert [path.name for path in sorted(two.iterdir())] == ["checkpoint.pt", "log.csv", "tensorboard", "validated.txt", "weights.pt"]
     assert (two / "validated.txt").read_text() == "epoch_000002.png\n"
     train(two, NEVER)
     for name, value in torch.load(one / "weights.pt", weights_only=True).items():
