@@ -1,0 +1,162 @@
+"""The everyday 3-D solver by several MPI processes: what a single program hands to `mpiexec -n N python -m cfd.ranks`, and what it gets back.
+
+The processes share the nodes (`cfd.parts`); each has one thread unless NUMBA_NUM_THREADS says otherwise. Within a Slurm or PBS job mpiexec takes the nodes
+of the job. Another launcher is named by the environment variable CCTA_MPIEXEC, for example "srun --mpi=pmi2"; it is given -n N. The home of mpi4py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import resource
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from ccta.errors import BadInput, SolverFailed
+from cfd.flow_problem import AxisFlow, FlowBoundary, FlowSolution, Fluid
+from cfd.mesh import FlowMesh
+from cfd.steady import SteadySettings
+
+PROCESSES: ContextVar[int] = ContextVar("processes", default=1)
+LAUNCHER = "CCTA_MPIEXEC"
+FAILED = 3  # exit status of a solution that was not found, which the result says in a sentence
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of one process: seconds from its start, processor seconds, and of these those before the march; largest resident memory in bytes."""
+
+    seconds: float
+    processor_s: float
+    setup_s: float
+    peak_bytes: int
+
+
+@contextlib.contextmanager
+def by_processes(count: int) -> Iterator[None]:
+    """Within it, steady 3-D flow is solved by so many MPI processes. BadInput where MPI is missing."""
+    if count > 1:
+        launcher()
+    token = PROCESSES.set(count)
+    try:
+        yield
+    finally:
+        PROCESSES.reset(token)
+
+
+def launcher() -> list[str]:
+    """Words that start MPI processes: of the environment, else the mpiexec beside this Python or on the path. BadInput where there is none."""
+    if os.environ.get(LAUNCHER):
+        return shlex.split(os.environ[LAUNCHER])
+    found = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
+    if found is None:
+        raise BadInput(f"--processes needs mpiexec, which was not found; install MPI, name its launcher in {LAUNCHER}, or leave --processes out")
+    return [found]
+
+
+def solve_by_ranks(
+    mesh: FlowMesh, boundary: FlowBoundary, fluid: Fluid, axis: AxisFlow, settings: SteadySettings | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> FlowSolution:  # fmt: skip
+    """`cfd.steady.solve_steady` by PROCESSES processes. SolverFailed also where one of them is lost."""
+    return solve_and_measure(mesh, boundary, fluid, axis, settings, progress)[0]
+
+
+def solve_and_measure(
+    mesh: FlowMesh, boundary: FlowBoundary, fluid: Fluid, axis: AxisFlow, settings: SteadySettings | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[FlowSolution, tuple[Usage, ...]]:  # fmt: skip
+    """(the solution, what each process took)."""
+    count = PROCESSES.get()
+    with tempfile.TemporaryDirectory(prefix="ccta-flow-") as name:
+        folder = Path(name)
+        (folder / "problem").write_bytes(pickle.dumps((mesh, boundary, fluid, axis, settings or SteadySettings())))
+        words = [*launcher(), "-n", str(count), sys.executable, "-m", "cfd.ranks", name]
+        with (folder / "said").open("w+") as said:
+            code = _run(words, said, progress or (lambda text, share: None))
+            said.seek(0)
+            last = [line.strip() for line in said if line.strip()][-1:]
+        answer = pickle.loads((folder / "answer").read_bytes()) if (folder / "answer").exists() else None
+    if isinstance(answer, str):
+        raise SolverFailed(answer)
+    if code or answer is None:
+        raise SolverFailed(f"the {count} MPI processes ended with status {code} before the flow was solved ({' '.join(last) or 'they said nothing'})")
+    return answer
+
+
+def _run(words: list[str], said, progress) -> int:
+    """Runs them, tells their progress; they end when this process does, because their standard input closes."""
+    root = str(Path(__file__).parents[1])
+    environment = {"NUMBA_NUM_THREADS": "1", **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, env=environment) as process:
+        try:
+            for line in process.stdout:
+                if line.startswith("["):
+                    progress(*json.loads(line))
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode
+
+
+def main(folder: Path) -> int:
+    """Of one of the processes. The first reads the problem, tells progress and writes the answer."""
+    started = time.monotonic()
+    import dolfinx_solver  # noqa: F401  the wheel's MPI must be found before mpi4py
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    if comm.rank == 0:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        problem = comm.bcast(pickle.loads((folder / "problem").read_bytes()) if comm.rank == 0 else None)
+        try:
+            solution, setup_s = _solved(problem, comm)
+        except SolverFailed as error:  # the same on all of them, for all have the same sums
+            return _answered(folder, comm, str(error)) or FAILED
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        usage = Usage(time.monotonic() - started, time.process_time(), setup_s, used.ru_maxrss * 1024)
+        return _answered(folder, comm, (solution, tuple(comm.gather(usage) or ())))
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        comm.Abort(1)
+
+
+def _solved(problem, comm) -> tuple[FlowSolution, float]:
+    from cfd.flow_space import flow_space
+    from cfd.steady import march_to_steady, steady_solution
+    from cfd.steady_system import SteadySystem
+
+    mesh, boundary, fluid, axis, settings = problem
+    system = SteadySystem(flow_space(mesh, settings.degree, comm), mesh, axis, boundary, fluid)
+    setup_s = time.process_time()
+    tell = (lambda text, share: print(json.dumps([text, share]), flush=True)) if comm.rank == 0 else (lambda text, share: None)
+    return steady_solution(system, mesh, boundary, *march_to_steady(system, settings, tell)), setup_s
+
+
+def _answered(folder: Path, comm, answer) -> int:
+    if comm.rank == 0:
+        (folder / "answer").write_bytes(pickle.dumps(answer))
+    return 0
+
+
+def _end_with_parent() -> None:
+    """The launcher hands its standard input to the first process; it ends with the program that asked."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
