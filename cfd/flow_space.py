@@ -38,11 +38,12 @@ class Skeleton:
 
 @dataclass(frozen=True, eq=False)
 class FlowSpace:
-    """The whole, or what one process sees of it (`Part`). nodes_mm: (N, 3). cells: (C, m). gradient: (C, 4, 3) of the barycentric coordinates of the straight cell, 1/mm. volume: (C,) of it, mm3.
+    """The whole, or what one process sees of it (`Part`).
 
-    curved: (C,) an edge of the cell is an arc.
-    blocks, colours: cells[blocks[i]:blocks[i+1]] is block i; blocks colours[j]..colours[j+1] share no node. fixed: (N,) velocity is given (wall, inlet).
-    faces: as in the skeleton, those with an owned node. normals: as in the skeleton, 0 at foreign nodes. basis: as `element_kernels.assemble` wants it.
+    nodes_mm: (N, 3). cells: (C, m). gradient: (C, 4, 3) of the barycentric coordinates of the straight cell, 1/mm. volume: (C,) of it, mm3.
+    curved: (C,) an edge of the cell is an arc. blocks, colours: cells[blocks[i]:blocks[i+1]] is block i; blocks colours[j]..colours[j+1] share no node.
+    fixed: (N,) velocity is given (wall, inlet). faces: as in the skeleton, those with an owned node. normals: as in the skeleton, 0 at foreign nodes.
+    basis: as `element_kernels.assemble` wants it.
     """
 
     degree: int

@@ -113,8 +113,7 @@ def _run(words: list[str], said, progress) -> int:
 def main(folder: Path) -> int:
     """Of one of the processes. The first reads the problem, tells progress and writes the answer."""
     started = time.monotonic()
-    import dolfinx_solver  # noqa: F401  the wheel's MPI must be found before mpi4py
-    from mpi4py import MPI
+    from mpi4py import MPI  # `cfd.flow_space` has found the wheel's library by now
 
     comm = MPI.COMM_WORLD
     if comm.rank == 0:
