@@ -1,7 +1,7 @@
-"""The everyday 3-D solver by several MPI processes: what a single program hands to `mpiexec -n N python -m cfd.ranks`, and what it gets back.
+"""The everyday 3-D solver by several MPI processes: what a single program hands to `mpiexec -n N python -m cfd.rank`, and what it gets back.
 
 The processes share the nodes (`cfd.parts`); each has one thread unless NUMBA_NUM_THREADS says otherwise. Within a Slurm or PBS job mpiexec takes the nodes
-of the job. Another launcher is named by the environment variable CCTA_MPIEXEC, for example "srun --mpi=pmi2"; it is given -n N. The home of mpi4py.
+of the job. Another launcher is named by the environment variable CCTA_MPIEXEC, for example "srun --mpi=pmi2"; it is given -n N.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ import contextlib
 import json
 import os
 import pickle
-import resource
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -30,7 +27,6 @@ from cfd.steady import SteadySettings
 
 PROCESSES: ContextVar[int] = ContextVar("processes", default=1)
 LAUNCHER = "CCTA_MPIEXEC"
-FAILED = 3  # exit status of a solution that was not found, which the result says in a sentence
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def solve_and_measure(
     with tempfile.TemporaryDirectory(prefix="ccta-flow-") as name:
         folder = Path(name)
         (folder / "problem").write_bytes(pickle.dumps((mesh, boundary, fluid, axis, settings or SteadySettings())))
-        words = [*launcher(), "-n", str(count), sys.executable, "-m", "cfd.ranks", name]
+        words = [*launcher(), "-n", str(count), sys.executable, "-m", "cfd.rank", name]
         with (folder / "said").open("w+") as said:
             code = _run(words, said, progress or (lambda text, share: None))
             said.seek(0)
@@ -108,54 +104,3 @@ def _run(words: list[str], said, progress) -> int:
             process.kill()
             raise
     return process.returncode
-
-
-def main(folder: Path) -> int:
-    """Of one of the processes. The first reads the problem, tells progress and writes the answer."""
-    started = time.monotonic()
-    from mpi4py import MPI  # `cfd.flow_space` has found the wheel's library by now
-
-    comm = MPI.COMM_WORLD
-    if comm.rank == 0:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        problem = comm.bcast(pickle.loads((folder / "problem").read_bytes()) if comm.rank == 0 else None)
-        try:
-            solution, setup_s = _solved(problem, comm)
-        except SolverFailed as error:  # the same on all of them, for all have the same sums
-            return _answered(folder, comm, str(error)) or FAILED
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        usage = Usage(time.monotonic() - started, time.process_time(), setup_s, used.ru_maxrss * 1024)
-        return _answered(folder, comm, (solution, tuple(comm.gather(usage) or ())))
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        comm.Abort(1)
-
-
-def _solved(problem, comm) -> tuple[FlowSolution, float]:
-    from cfd.flow_space import flow_space
-    from cfd.steady import march_to_steady, steady_solution
-    from cfd.steady_system import SteadySystem
-
-    mesh, boundary, fluid, axis, settings = problem
-    system = SteadySystem(flow_space(mesh, settings.degree, comm), mesh, axis, boundary, fluid)
-    setup_s = time.process_time()
-    tell = (lambda text, share: print(json.dumps([text, share]), flush=True)) if comm.rank == 0 else (lambda text, share: None)
-    return steady_solution(system, mesh, boundary, *march_to_steady(system, settings, tell)), setup_s
-
-
-def _answered(folder: Path, comm, answer) -> int:
-    if comm.rank == 0:
-        (folder / "answer").write_bytes(pickle.dumps(answer))
-    return 0
-
-
-def _end_with_parent() -> None:
-    """The launcher hands its standard input to the first process; it ends with the program that asked."""
-    while os.read(0, 1):
-        pass
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

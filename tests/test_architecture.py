@@ -21,7 +21,7 @@ HOMES = {
     "gmsh|mmgpy": ("cfd/mesh",),
     "dolfinx|ufl|basix|petsc4py": ("cfd/navier_stokes", "cfd/flow_space.py", "cfd/exact.py"),
     "dolfinx_solver": ("cfd/navier_stokes", "cfd/flow_space.py"),
-    "mpi4py": ("cfd/navier_stokes", "cfd/ranks.py"),
+    "mpi4py": ("cfd/navier_stokes", "cfd/rank.py"),
     "trame": ("viewer/app",),
     "fastapi|starlette|uvicorn|argon2": ("viewer/server",),
     "highdicom": ("ccta/report/dicom_",),
