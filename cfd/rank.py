@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import resource
+import shutil
 import sys
 import threading
 import time
@@ -28,7 +29,7 @@ def main(folder: Path) -> None:
     """Solves the problem in the folder together with the other processes; ends all of them where one meets a fault of ours."""
     started, comm = time.monotonic(), MPI.COMM_WORLD
     if comm.rank == 0:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        threading.Thread(target=_end_with_parent, args=[folder], daemon=True).start()
     try:
         problem = comm.bcast(pickle.loads((folder / "problem").read_bytes()) if comm.rank == 0 else None)
         try:
@@ -52,10 +53,11 @@ def _solved(problem, comm, started: float) -> tuple[FlowSolution, tuple[Usage, .
     return solution, tuple(comm.gather(Usage(time.monotonic() - started, time.process_time(), setup_s, peak_bytes)) or ())
 
 
-def _end_with_parent() -> None:
-    """The launcher hands its standard input to the first process; it ends with the program that asked."""
+def _end_with_parent(folder: Path) -> None:
+    """The launcher hands its standard input to the first process; it ends with the program that asked, whose folder is then nobody's."""
     while os.read(0, 1):
         pass
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 

@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 
 def batch(
-    table: Annotated[Path, typer.Argument(metavar="COHORT.csv", help="A row per study: path; id, systolic, diastolic, haematocrit ... and any table.key.")],
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="COHORT.csv", help="A row per study: path or pacs:NAME?accession=N; id, systolic, haematocrit ... and any table.key."),
+    ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="A new folder for the cohort, or an address such as s3://bucket/cohort.")],
     where: Annotated[
         str, typer.Option("--scheduler", "--cluster", metavar="ADDRESS|FILE", help="A running Dask scheduler, or a YAML file of a cluster (Slurm ...).")

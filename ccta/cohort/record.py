@@ -12,8 +12,8 @@ from ccta.cohort.table import Study
 from ccta.errors import BadInput
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
-PASSING = ("lost", "storage", "program")
-"""Kinds of failure that `--resume` tries again: the worker died, the disk was full, a fault of the program."""
+PASSING = ("lost", "storage", "pacs", "program")
+"""Kinds of failure that `--resume` tries again: the worker died, the disk was full, a PACS did not give the study, a fault of the program."""
 
 
 def empty_record(study: Study) -> dict:
