@@ -34,7 +34,7 @@ GOAL = 1.7
 def tube_problem(length_mm: float) -> tuple:
     """A tube with 2 mL/s."""
     (lumen,) = lumens_from_case(*closed_tube(length_mm=length_mm))
-    mesh = build_mesh(lumen, MeshSettings(elements_per_diameter=4.5))
+    mesh = build_mesh(lumen, MeshSettings(elements_per_diameter=8))
     return mesh, FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 5e9}), BLOOD, axis_of(lumen, 2e-6)
 
 
@@ -76,7 +76,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", type=Path)
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--length", type=float, default=100.0)
+    parser.add_argument("--length", type=float, default=40.0)
     wanted = parser.parse_args()
     problem, rows, first = case_problem(wanted.case) if wanted.case else tube_problem(2 * wanted.length), [], {}
     for kind, ranks in [(kind, ranks) for kind in ("strong", "weak") for ranks in wanted.ranks]:
