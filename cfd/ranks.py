@@ -20,13 +20,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from ccta.errors import BadInput, SolverFailed
+from ccta.errors import BadInput, CctaError, SolverFailed
 from cfd.flow_problem import AxisFlow, FlowBoundary, FlowSolution, Fluid
 from cfd.mesh import FlowMesh
 from cfd.steady import SteadySettings
 
 PROCESSES: ContextVar[int] = ContextVar("processes", default=1)
 LAUNCHER = "CCTA_MPIEXEC"
+
+
+class RanksLost(CctaError):
+    """The MPI processes ended before there was an answer: no fault of the flow, so the reduced model does not stand in."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def solve_by_ranks(
     mesh: FlowMesh, boundary: FlowBoundary, fluid: Fluid, axis: AxisFlow, settings: SteadySettings | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> FlowSolution:  # fmt: skip
-    """`cfd.steady.solve_steady` by PROCESSES processes. SolverFailed also where one of them is lost."""
+    """`cfd.steady.solve_steady` by PROCESSES processes. SolverFailed as there; RanksLost where the processes end without an answer."""
     return solve_and_measure(mesh, boundary, fluid, axis, settings, progress)[0]
 
 
@@ -87,7 +91,7 @@ def solve_and_measure(
     if isinstance(answer, str):
         raise SolverFailed(answer)
     if code or answer is None:
-        raise SolverFailed(f"the {count} MPI processes ended with status {code} before the flow was solved ({' '.join(last) or 'they said nothing'})")
+        raise RanksLost(f"the {count} MPI processes ended with status {code} before the flow was solved ({' '.join(last) or 'they said nothing'})")
     return answer
 
 

@@ -11,7 +11,7 @@ from cfd.flow_space import flow_space
 from cfd.lumen import lumens_from_case
 from cfd.mesh import MeshSettings, build_mesh
 from cfd.parts import Part
-from cfd.ranks import LAUNCHER, by_processes, solve_and_measure, solve_by_ranks
+from cfd.ranks import LAUNCHER, RanksLost, by_processes, solve_and_measure, solve_by_ranks
 from cfd.steady import SteadySettings, solve_steady
 from tests.cfd.lumens import closed_y
 from tests.cfd.test_steady import BLOOD, PRESSURES, axis_of
@@ -67,7 +67,7 @@ def test_what_one_process_cannot_solve_two_say_alike(problem):
 
 def test_a_launcher_that_fails_is_said(problem, monkeypatch):
     monkeypatch.setenv(LAUNCHER, "false")
-    with by_processes(2), pytest.raises(SolverFailed, match="the 2 MPI processes ended with status 1"):
+    with by_processes(2), pytest.raises(RanksLost, match="the 2 MPI processes ended with status 1"):
         solve_by_ranks(*problem)
 
 
