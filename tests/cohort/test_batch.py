@@ -135,7 +135,7 @@ def test_a_killed_client_and_all_its_processes_lose_nothing(client, tmp_path):
     cohort, code = cohort_of(tmp_path, **words), "from tests.cohort.test_batch import drive; import sys; drive(sys.argv[1])"
     driver = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
     while driver.poll() is None and not any(record["steps"] for record in records_of(cohort)):
-        time.sleep(0.05)
+        time.sleep(0.2)
     below = psutil.Process(driver.pid).children(recursive=True)
     for process in (driver, *below):
         with contextlib.suppress(psutil.NoSuchProcess):
