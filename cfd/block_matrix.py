@@ -1,6 +1,6 @@
 """Sparse matrices of 4 x 4 blocks on two or more threads: product, incomplete factorisation, and the iteration that solves with them. numba.
 
-PETSc has all of this for processes; here one process with threads serves a command line or a viewer. Blocks are in single precision: Newton's method
+One process with threads serves a command line or a viewer; several share the rows by `cfd.parts`. Blocks are in single precision: Newton's method
 needs its linear systems to a few percent, and the residual that it drives to zero is computed in double.
 """
 
@@ -56,30 +56,36 @@ def product(pattern: Pattern, data: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class IncompleteFactors:
-    """Block ILU(0) of the square diagonal parts that the rows are cut into, one per thread (block Jacobi between them). factors: (K, 4, 4) float32."""
+    """Block ILU(0) of the square diagonal parts that the rows are cut into, one per thread (block Jacobi between them). factors: (K, 4, 4) float32.
+
+    parts: where the rows are cut; those before its first and from its last on are not solved for.
+    """
 
     pattern: Pattern
     parts: np.ndarray
     factors: np.ndarray
 
     def solve(self, right: np.ndarray) -> np.ndarray:
-        """(N, 4) approximate solution of A x = right."""
-        x = np.empty_like(right)
+        """(N, 4) approximate solution of A x = right; 0 in rows that are not solved for."""
+        x = np.zeros_like(right)
         _solve(self.pattern.for_kernels, self.parts, self.factors, right, x)
         return x
 
 
-def factorised(pattern: Pattern, data: np.ndarray, parts: int) -> IncompleteFactors:
-    """ILU(0) in single precision; `data` (K, 4, 4) is left as it is. Saad, Iterative Methods for Sparse Linear Systems, 10.3."""
-    cut = np.linspace(0, len(pattern.diagonal), parts + 1).astype(np.int64)
+def factorised(pattern: Pattern, data: np.ndarray, parts: int, rows: slice | None = None) -> IncompleteFactors:
+    """ILU(0) in single precision; `data` (K, 4, 4) is left as it is. Saad, Iterative Methods for Sparse Linear Systems, 10.3. rows: None for all."""
+    first, end, _ = (rows or slice(None)).indices(len(pattern.diagonal))
+    cut = np.linspace(first, end, parts + 1).astype(np.int64)
     factors = data.astype(np.float32, copy=True)
     _factorise(pattern.for_kernels, cut, factors)
     return IncompleteFactors(pattern, cut, factors)
 
 
-def gmres(multiply: Callable, precondition: Callable, right: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, int, float]:
-    """(x, iterations, residual relative to `right`) by flexible GMRES without restart (Saad 1993). All vectors (n,)."""
-    norm = float(np.linalg.norm(right))
+def gmres(
+    multiply: Callable, precondition: Callable, right: np.ndarray, tolerance: float, most: int, inner: Callable = np.matmul
+) -> tuple[np.ndarray, int, float]:
+    """(x, iterations, residual relative to `right`) by flexible GMRES without restart (Saad 1993). All vectors (n,). inner: (k, n), (n,) -> (k,) products."""
+    norm = float(np.sqrt(inner(right[None], right)[0]))
     basis = np.empty((most + 1, len(right)))  # memory is only touched as far as the iteration goes
     corrections = np.empty((most, len(right)), np.float32)
     basis[0] = right / norm
@@ -88,9 +94,9 @@ def gmres(multiply: Callable, precondition: Callable, right: np.ndarray, toleran
         correction = precondition(basis[k])
         corrections[k] = correction
         w = multiply(correction)
-        hessenberg[: k + 1, k] = basis[: k + 1] @ w
+        hessenberg[: k + 1, k] = inner(basis[: k + 1], w)
         w -= hessenberg[: k + 1, k] @ basis[: k + 1]
-        hessenberg[k + 1, k] = np.linalg.norm(w)
+        hessenberg[k + 1, k] = np.sqrt(inner(w[None], w)[0])
         basis[k + 1] = w / max(hessenberg[k + 1, k], 1e-300)
         target = np.zeros(k + 2)
         target[0] = norm

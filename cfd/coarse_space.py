@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from ccta.errors import SolverFailed
 from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow
 from cfd.flow_space import FlowSpace, face_basis
+from cfd.parts import Part
 
 
 def axial_shape(space: FlowSpace, axis: AxisFlow) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +23,7 @@ def axial_shape(space: FlowSpace, axis: AxisFlow) -> tuple[np.ndarray, np.ndarra
     1 - (d / (d + w))^2 with the distances d to the centerline and w to the wall: the parabola in a tube, and something like it elsewhere.
     """
     distance, nearest = cKDTree(axis.points_mm).query(space.nodes_mm)
-    to_wall = cKDTree(space.nodes_mm[space.wall]).query(space.nodes_mm)[0]
+    to_wall = cKDTree(space.skeleton.nodes_mm[space.skeleton.wall]).query(space.nodes_mm)[0]
     shape = 1 - (distance / np.maximum(distance + to_wall, 1e-12)) ** 2
     shape[space.fixed] = 0.0
     return shape[:, None] * axis.direction[nearest], nearest
@@ -33,9 +34,10 @@ def inlet_profile(space: FlowSpace, inlet: str) -> np.ndarray:
 
     laplace phi = -1 on the cap, phi = 0 on its rim: a parabola on a disc. SolverFailed where the cap has too few elements.
     """
-    faces, normal = space.faces[inlet], space.normals[inlet]
+    whole = space.skeleton
+    faces, normal = whole.faces[inlet], whole.normals[inlet]
     weight, value, slope = face_basis(faces.shape[1])
-    tangents = np.einsum("qad,tai->tqdi", slope, space.nodes_mm[faces])
+    tangents = np.einsum("qad,tai->tqdi", slope, whole.nodes_mm[faces])
     metric = np.einsum("tqdi,tqei->tqde", tangents, tangents)
     area = weight * np.sqrt(np.linalg.det(metric))
     stiffness = np.einsum("tq,qad,tqde,qbe->tab", area, slope, np.linalg.inv(metric), slope)
@@ -43,12 +45,12 @@ def inlet_profile(space: FlowSpace, inlet: str) -> np.ndarray:
     local, m = local.reshape(faces.shape), faces.shape[1]
     matrix = sparse.csr_matrix((stiffness.ravel(), (np.repeat(local, m, axis=1).ravel(), np.tile(local, (1, m)).ravel())))
     load = np.bincount(local.ravel(), np.einsum("tq,qa->ta", area, value).ravel())
-    inside = np.flatnonzero(~np.isin(used, space.wall))
+    inside = np.flatnonzero(~np.isin(used, whole.wall))
     if len(inside) < 3:
         raise SolverFailed("the inlet has too few elements for a velocity profile; use more elements per diameter")
-    profile, outward = np.zeros_like(space.nodes_mm), normal.sum(axis=0)
+    profile, outward = np.zeros_like(whole.nodes_mm), normal.sum(axis=0)
     profile[used[inside]] = -spsolve(matrix[inside][:, inside].tocsc(), load[inside])[:, None] * outward
-    return profile / -np.sum(normal * profile)
+    return profile[space.part.nodes] / -np.sum(normal * profile)
 
 
 def through_wall(space: FlowSpace, places_mm: np.ndarray, flow_m3_s: np.ndarray) -> np.ndarray:
@@ -56,21 +58,22 @@ def through_wall(space: FlowSpace, places_mm: np.ndarray, flow_m3_s: np.ndarray)
 
     Nodes at the ports' rims stay at rest. Places without a node of their own give their flow to the nearest place that has one.
     """
-    rim, around = np.zeros(len(space.nodes_mm), bool), np.zeros_like(space.nodes_mm)
-    for name, faces in space.faces.items():
+    whole = space.skeleton
+    rim, around = np.zeros(len(whole.nodes_mm), bool), np.zeros_like(whole.nodes_mm)
+    for name, faces in whole.faces.items():
         rim[faces] |= name != "wall"
-    corners = space.nodes_mm[space.faces["wall"][:, :3]]
-    np.add.at(around, space.faces["wall"], np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, None])
-    nodes = space.wall[~rim[space.wall]]
+    corners = whole.nodes_mm[whole.faces["wall"][:, :3]]
+    np.add.at(around, whole.faces["wall"], np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, None])
+    nodes = whole.wall[~rim[whole.wall]]
     unit = around[nodes] / np.linalg.norm(around[nodes], axis=1, keepdims=True)
-    nearest = cKDTree(places_mm).query(space.nodes_mm[nodes])[1]
-    area = np.bincount(nearest, np.einsum("ij,ij->i", space.normals["wall"][nodes], unit), minlength=len(places_mm))
+    nearest = cKDTree(places_mm).query(whole.nodes_mm[nodes])[1]
+    area = np.bincount(nearest, np.einsum("ij,ij->i", whole.normals["wall"][nodes], unit), minlength=len(places_mm))
     owner = np.flatnonzero(area > 0.01 * area.mean())
     flow = np.zeros(len(places_mm))
     np.add.at(flow, owner[cKDTree(places_mm[owner]).query(places_mm)[1]], flow_m3_s / (SPEED_M_S * LENGTH_M**2))
-    velocity = np.zeros_like(space.nodes_mm)
+    velocity = np.zeros_like(whole.nodes_mm)
     velocity[nodes] = np.divide(flow, area, out=np.zeros_like(flow), where=flow != 0)[nearest][:, None] * unit
-    return velocity
+    return velocity[space.part.nodes]
 
 
 def first_guess(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, pressure_pa: float) -> np.ndarray:
@@ -82,13 +85,14 @@ def first_guess(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, pressure
     return state
 
 
-def coarse_modes(shape: np.ndarray, slab: np.ndarray, profile: np.ndarray) -> sparse.csr_matrix:
-    """(4 N, 2 S + 1): per slab a constant pressure and the axial flow; last the inlet's profile. slab: (N,)."""
-    count = len(slab)
-    number = np.unique(slab, return_inverse=True)[1]
+def coarse_modes(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, profile: np.ndarray, part: Part) -> sparse.csr_matrix:
+    """(4 N, 2 S + 1): per slab that has nodes, of whichever process, a constant pressure and the axial flow; last the inlet's profile."""
+    known, of_station = np.unique(axis.slab, return_inverse=True)
+    slab, count = of_station[nearest], len(shape)
+    held = part.sum(np.bincount(slab, minlength=len(known))) > 0
+    number, slabs = (np.cumsum(held) - 1)[slab], int(held.sum())
     node = np.arange(count)
     velocity = (4 * node[:, None] + np.arange(3)).ravel()
-    slabs = number.max() + 1
     rows = np.concatenate([4 * node + 3, velocity, velocity])
     columns = np.concatenate([number, slabs + np.repeat(number, 3), np.full(3 * count, 2 * slabs)])
     values = np.concatenate([np.ones(count), shape.ravel(), profile.ravel()])

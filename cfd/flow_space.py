@@ -15,18 +15,34 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 from ccta.units import m_to_mm
 from cfd.block_matrix import Pattern, pattern_of
 from cfd.mesh import FlowMesh
+from cfd.parts import Part
 
 FACE_EDGES = [[0, 1], [1, 2], [2, 0]]  # of a boundary triangle, in the order of its middles
 BLOCKS = 64  # pieces of the assembly; many more than threads, so that colours balance
 
 
 @dataclass(frozen=True, eq=False)
-class FlowSpace:
-    """nodes_mm: (N, 3). cells: (C, m). gradient: (C, 4, 3) of the barycentric coordinates of the straight cell, 1/mm. volume: (C,) of it, mm3.
+class Skeleton:
+    """What every process knows of the whole: nodes_mm (N, 3), fixed (N,) velocity is given (wall, inlet), corner (P,) node of each mesh point.
 
-    curved: (C,) an edge of the cell is an arc. corner: (P,) node of each mesh point.
-    blocks, colours: cells[blocks[i]:blocks[i+1]] is block i; blocks colours[j]..colours[j+1] share no node. fixed: (N,) velocity is given (wall, inlet).
-    faces: {port: (T, 3 or 6)} nodes. normals: {port: (N, 3)} integral of the outward normal times each node's basis function, mm2.
+    wall: nodes. faces: {port: (T, 3 or 6)} nodes. normals: {port: (N, 3)} integral of the outward normal times each node's basis function, mm2.
+    """
+
+    nodes_mm: np.ndarray
+    fixed: np.ndarray
+    corner: np.ndarray
+    wall: np.ndarray
+    faces: dict[str, np.ndarray]
+    normals: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class FlowSpace:
+    """The whole, or what one process sees of it (`Part`).
+
+    nodes_mm: (N, 3). cells: (C, m). gradient: (C, 4, 3) of the barycentric coordinates of the straight cell, 1/mm. volume: (C,) of it, mm3.
+    curved: (C,) an edge of the cell is an arc. blocks, colours: cells[blocks[i]:blocks[i+1]] is block i; blocks colours[j]..colours[j+1] share no node.
+    fixed: (N,) velocity is given (wall, inlet). faces: as in the skeleton, those with an owned node. normals: as in the skeleton, 0 at foreign nodes.
     basis: as `element_kernels.assemble` wants it.
     """
 
@@ -36,16 +52,16 @@ class FlowSpace:
     gradient: np.ndarray
     volume: np.ndarray
     curved: np.ndarray
-    corner: np.ndarray
     pattern: Pattern
     slot: np.ndarray
     blocks: np.ndarray
     colours: np.ndarray
-    wall: np.ndarray
     fixed: np.ndarray
     faces: dict[str, np.ndarray]
     normals: dict[str, np.ndarray]
     basis: tuple[np.ndarray, ...]
+    part: Part
+    skeleton: Skeleton
 
     @property
     def for_kernels(self) -> tuple[np.ndarray, ...]:
@@ -53,14 +69,11 @@ class FlowSpace:
         return self.blocks, self.colours, self.cells, (self.nodes_mm, self.curved, self.gradient, self.volume), self.slot
 
 
-def flow_space(mesh: FlowMesh, degree: int) -> FlowSpace:
-    """The space on a mesh with named boundaries. degree: 1 or 2."""
-    cells, nodes_mm, edges = cells_and_nodes(mesh, degree)
-    count = len(mesh.points_m)
-    order, cells = _ordered(cells, len(nodes_mm))
-    nodes_mm = nodes_mm[order]
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
+def flow_space(mesh: FlowMesh, degree: int, comm=None) -> FlowSpace:
+    """The space on a mesh with named boundaries, or this process's part of it. degree: 1 or 2. comm: of the processes that share it (mpi4py)."""
+    skeleton, cells = _skeleton(mesh, degree)
+    part = Part(cells, len(skeleton.nodes_mm), comm)
+    cells, nodes_mm = part.local(cells[part.mine]), skeleton.nodes_mm[part.nodes]
     pattern, slot = pattern_of(cells, len(nodes_mm))
     blocks, colours, by_block = _coloured(cells, len(nodes_mm))
     cells, slot = cells[by_block], slot[by_block]
@@ -68,17 +81,32 @@ def flow_space(mesh: FlowMesh, degree: int) -> FlowSpace:
     edge = corners[:, 1:] - corners[:, :1]
     inverse = np.linalg.inv(edge)
     gradient = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2).transpose(0, 2, 1)
+    owned = np.zeros(len(skeleton.nodes_mm), bool)
+    owned[part.nodes[part.owned]] = True
+    faces = {name: part.local(nodes[owned[nodes].any(axis=1)]) for name, nodes in skeleton.faces.items()}
+    normals = {name: np.where(owned[part.nodes, None], normal[part.nodes], 0.0) for name, normal in skeleton.normals.items()}
+    return FlowSpace(
+        degree, nodes_mm, np.ascontiguousarray(cells, np.int32), np.ascontiguousarray(gradient), np.abs(np.linalg.det(edge)) / 6,
+        _is_curved(nodes_mm[cells]), pattern, np.ascontiguousarray(slot), blocks, colours, skeleton.fixed[part.nodes], faces, normals,
+        reference_basis(degree), part, skeleton,
+    )  # fmt: skip
+
+
+def _skeleton(mesh: FlowMesh, degree: int) -> tuple[Skeleton, np.ndarray]:
+    """(what is known of the whole, its cells (C, m)), nodes ordered so that neighbours are close."""
+    cells, nodes_mm, edges = cells_and_nodes(mesh, degree)
+    count = len(mesh.points_m)
+    order, cells = _ordered(cells, len(nodes_mm))
+    nodes_mm = nodes_mm[order]
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
     faces = {name: _face_nodes(mesh.boundary(name), count, edges, place) for name in mesh.names}
-    wall = np.unique(faces["wall"])
     fixed = np.zeros(len(nodes_mm), bool)
     for name in mesh.names:
         if name == "wall" or name.startswith("inlet"):
             fixed[faces[name]] = True
     normals = {name: _normals(nodes_mm, nodes) for name, nodes in faces.items()}
-    return FlowSpace(
-        degree, nodes_mm, np.ascontiguousarray(cells, np.int32), np.ascontiguousarray(gradient), np.abs(np.linalg.det(edge)) / 6,
-        _is_curved(nodes_mm[cells]), place[:count], pattern, np.ascontiguousarray(slot), blocks, colours, wall, fixed, faces, normals, reference_basis(degree),
-    )  # fmt: skip
+    return Skeleton(nodes_mm, fixed, place[:count], np.unique(faces["wall"]), faces, normals), cells
 
 
 def reference_basis(degree: int) -> tuple[np.ndarray, ...]:

@@ -54,7 +54,7 @@ def solve_steady(
 ) -> FlowSolution:  # fmt: skip
     """The steady flow. progress is told (sentence, share done). SolverFailed where none is found or an outlet has no resistance."""
     system, history, criterion = steady_system(mesh, boundary, fluid, axis, settings, progress)
-    return _solution(system, mesh, boundary, history, criterion)
+    return steady_solution(system, mesh, boundary, history, criterion)
 
 
 def steady_system(
@@ -63,12 +63,17 @@ def steady_system(
 ) -> tuple[SteadySystem, tuple[float, ...], str]:  # fmt: skip
     """(the system in its steady state, residual per step, why it stopped), for what goes on from there."""
     settings = settings or SteadySettings()
+    system = SteadySystem(flow_space(mesh, settings.degree), mesh, axis, boundary, fluid)
+    return system, *march_to_steady(system, settings, progress or (lambda text, share: None))
+
+
+def march_to_steady(system: SteadySystem, settings: SteadySettings, progress: Callable[[str, float], None]) -> tuple[tuple[float, ...], str]:
+    """Takes the system to its steady state; (residual per step, why it stopped). All processes that share the system call this together."""
     with threadpool_limits(1, user_api="blas"):  # many small products: BLAS threads only get in each other's way
-        system = SteadySystem(flow_space(mesh, settings.degree), mesh, axis, boundary, fluid)
         system.tune(settings.streamline, settings.grad_div, settings.backflow, settings.parts or get_num_threads())
-        march = _March(system, settings, progress or (lambda text, share: None))
+        march = _March(system, settings, progress)
         criterion = march.through_viscosities()
-    return system, tuple(march.history), criterion
+    return tuple(march.history), criterion
 
 
 class _March:
@@ -78,7 +83,7 @@ class _March:
         self.system, self.settings, self.tell = system, settings, tell
         self.history: list[float] = []
         self.flows: list[np.ndarray] = []
-        self.rest = float(np.linalg.norm(system.residual(system.at_rest(), wanted=False)))
+        self.rest = system.norm(system.residual(system.at_rest(), wanted=False))
 
     def through_viscosities(self) -> str:
         """Marches at each viscosity of the ramp, then at the patient's. Returns why it stopped."""
@@ -117,7 +122,7 @@ class _March:
         """True once the residual is below the tolerance; False after `most_steps`, or where only a vanishing pseudo-time step would go on."""
         system, settings, courant = self.system, self.settings, self.settings.first_courant
         right = system.residual(system.state)
-        now = float(np.linalg.norm(right)) / self.rest
+        now = system.norm(right) / self.rest
         for _ in range(settings.most_steps):
             if now < tolerance and (factor > 1.0 or system.mass_error() < settings.mass_tolerance):
                 return True
@@ -125,7 +130,7 @@ class _March:
             change, _, left = system.solve(-right, settings.linear_tolerance, settings.most_iterations)
             state, flow = system.advanced(change)
             after = system.residual(state)
-            norm = float(np.linalg.norm(after)) / self.rest
+            norm = system.norm(after) / self.rest
             if not norm < 2 * now or left > 0.5:
                 courant /= 5
                 if courant < 0.1:
@@ -151,12 +156,13 @@ class _March:
         self.tell(f"3-D flow: step {len(self.history)}, viscosity x {factor:.2g}, residual {now:.0e}", float(np.clip(share, 0, 0.99)))
 
 
-def _solution(system: SteadySystem, mesh: FlowMesh, boundary: FlowBoundary, residual: tuple[float, ...], criterion: str) -> FlowSolution:
+def steady_solution(system: SteadySystem, mesh: FlowMesh, boundary: FlowBoundary, residual: tuple[float, ...], criterion: str) -> FlowSolution:
+    """The present state in SI at the mesh's points; on every process that shares the system."""
     outflow = system.outflow(system.state)
     flow = SPEED_M_S * LENGTH_M**2
     pressures = [boundary.aortic_pressure_pa, *(system.outlet_pressure(system.state) * system.pressure_pa)]
     names = (system.inlet, *system.outlets)
-    at_points = system.state[system.space.corner]
+    at_points = system.at_points(system.state)
     return FlowSolution(
         mesh=mesh,
         velocity_m_s=at_points[:, :3] * SPEED_M_S,
@@ -166,5 +172,5 @@ def _solution(system: SteadySystem, mesh: FlowMesh, boundary: FlowBoundary, resi
         mass_error=system.mass_error(),
         residual=residual,
         criterion=criterion,
-        wall_shear_pa=wall_shear_pa(system.space, system.state[:, :3], system.viscosity_pa_s),
+        wall_shear_pa=system.at_points(wall_shear_pa(system.space, system.state[:, :3], system.viscosity_pa_s)),
     )

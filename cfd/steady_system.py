@@ -19,10 +19,12 @@ class SteadySystem:
 
     The inlet's velocity is s phi with a fixed profile phi of unit flow, which is its test function too: that row says that the mean pressure there
     (weighted with phi) is the aortic one. An outlet's pressure P = P_d + R b.u, b its normal vector, is a rank-one term R b b^T.
+    Where processes share the space, y has the owned nodes, the state (N, 4) all that the process sees, and s is the same everywhere.
     """
 
     def __init__(self, space: FlowSpace, mesh: FlowMesh, axis: AxisFlow, boundary: FlowBoundary, fluid: Fluid):
-        self.space = space
+        self.space, self.part = space, space.part
+        self.owned, self.owned_rows = space.part.owned, slice(4 * space.part.owned.start, 4 * space.part.owned.stop)
         self.tune()
         self.rate, self.past = 0.0, np.zeros((0, 3))  # a steady flow
         self.pressure_pa = fluid.density_kg_m3 * SPEED_M_S**2
@@ -36,15 +38,15 @@ class SteadySystem:
         shape, nearest = axial_shape(space, axis)
         self.jet = axis.jet[nearest][space.cells[:, :4]].mean(axis=1) if len(axis.jet) else np.zeros(len(space.cells))
         self.profile = inlet_profile(space, self.inlet)
-        self.modes = coarse_modes(shape, axis.slab[nearest], self.profile)
-        self.modes_single = self.modes.astype(np.float32)
+        self.modes = coarse_modes(shape, nearest, axis, self.profile, self.part)
+        self.modes_single, self.owned_modes = self.modes.astype(np.float32), self.modes[self.owned_rows]
         self.state = first_guess(shape, nearest, axis, self.pressure_pa)
         self.flow = float(axis.flow_m3_s.max() / (SPEED_M_S * LENGTH_M**2))
         self.state[:, :3] += self.flow * self.profile
         self.lost = 0.0
         if boundary.wall_flow is not None:
             self.state[:, :3] += through_wall(space, *boundary.wall_flow)
-            self.lost = float(np.sum(space.normals["wall"] * self.state[:, :3]))
+            self.lost = self.part.sum(float(np.sum(space.normals["wall"] * self.state[:, :3])))
         self.data = np.zeros((len(space.pattern.column), 4, 4), np.float32)
         self.tau, self.tau_c = np.zeros(len(space.cells)), np.zeros(len(space.cells))
         self.row_fixed, self.column_fixed = space.fixed[space.pattern.row], space.fixed[space.pattern.column]
@@ -62,9 +64,13 @@ class SteadySystem:
         """(N, 4) blood at rest at aortic pressure."""
         return np.tile([0.0, 0.0, 0.0, self.aortic], (len(self.state), 1))
 
+    def at_points(self, values: np.ndarray) -> np.ndarray:
+        """(P, ...) at the mesh's points, of values (N, ...) at the nodes."""
+        return self.part.whole(values)[self.space.skeleton.corner]
+
     def outflow(self, state: np.ndarray) -> np.ndarray:
         """(outlets,) flow."""
-        return np.array([np.sum(b * state[nodes, :3]) for nodes, b in zip(self.port_nodes, self.normals, strict=True)])
+        return self.part.sum(np.array([np.sum(b * state[nodes, :3]) for nodes, b in zip(self.port_nodes, self.normals, strict=True)]))
 
     def outlet_pressure(self, state: np.ndarray) -> np.ndarray:
         return self.distal + self.resistance * self.outflow(state)
@@ -72,6 +78,10 @@ class SteadySystem:
     def mass_error(self) -> float:
         """|inflow - outflow| / inflow of the present state."""
         return float(abs(self.flow - self.lost - self.outflow(self.state).sum()) / max(abs(self.flow), 1e-30))
+
+    def norm(self, residual: np.ndarray) -> float:
+        """Of a vector y."""
+        return self.part.norm(residual)
 
     def residual(self, state: np.ndarray, wanted: bool = True) -> np.ndarray:
         """(4 N + 1,) at a state (N, 4); sets the Jacobian's blocks too if `wanted`. The time scales are those of this state."""
@@ -101,42 +111,45 @@ class SteadySystem:
 
     def solve(self, right: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, int, float]:
         """(y, iterations, relative residual) for the Jacobian as it is."""
-        factors = factorised(self.space.pattern, self._without_fixed(), self.parts)
+        factors = factorised(self.space.pattern, self._without_fixed(), self.parts, self.owned)
         seen = (to_scipy(self.space.pattern, self.data) @ self.modes_single + self._port_terms()).tocsr()
-        coarse = lu_factor((self.modes.T @ seen).toarray())
-        transposed = self.modes.T.tocsr()
+        coarse = lu_factor(self.part.sum((self.owned_modes.T @ seen[self.owned_rows]).toarray()))
+        transposed, foreign = self.owned_modes.T.tocsr(), np.zeros((len(self.state), 4))
 
         def precondition(r):
-            wanted = transposed @ r[:-1]
+            wanted = self.part.sum(transposed @ r[:-1])
             wanted[-1] = r[-1]
             share = lu_solve(coarse, wanted, check_finite=False)
             left = r - self._reduced((seen @ share).reshape(-1, 4))
-            correction = (self.modes @ share).reshape(-1, 4)
-            correction[self.space.fixed, :3] = 0.0
-            correction += factors.solve(np.ascontiguousarray(left[:-1].reshape(-1, 4)))
+            correction = (self.owned_modes @ share).reshape(-1, 4)
+            correction[self.space.fixed[self.owned], :3] = 0.0
+            foreign[self.owned] = left[:-1].reshape(-1, 4)
+            correction += factors.solve(foreign)[self.owned]
             return np.append(correction.ravel(), share[-1])
 
-        return gmres(self._multiplied, precondition, right, tolerance, most)
+        return gmres(self._multiplied, precondition, right, tolerance, most, self.part.inner)
 
     def advanced(self, change: np.ndarray) -> tuple[np.ndarray, float]:
         """(state, inlet flow) after a change y."""
         return self.state + self._expanded(change), self.flow + float(change[-1])
 
     def _expanded(self, y):
-        full = y[:-1].reshape(-1, 4).copy()
+        full = np.empty((len(self.state), 4))
+        full[self.owned] = y[:-1].reshape(-1, 4)
+        self.part.fill(full)
         full[:, :3] += y[-1] * self.profile
         return full
 
     def _reduced(self, full):
-        entry = np.sum(self.profile * full[:, :3])
+        entry = self.part.sum(float(np.sum(self.profile[self.owned] * full[self.owned, :3])))
         full[self.space.fixed, :3] = 0.0
-        return np.append(full.ravel(), entry)
+        return np.append(full[self.owned].ravel(), entry)
 
     def _multiplied(self, y):
         x = self._expanded(y)
         full = product(self.space.pattern, self.data, x)
-        for nodes, b, r in zip(self.port_nodes, self.normals, self.resistance, strict=True):
-            full[nodes, :3] += r * np.sum(b * x[nodes, :3]) * b
+        for nodes, b, pressure in zip(self.port_nodes, self.normals, self.resistance * self.outflow(x), strict=True):
+            full[nodes, :3] += pressure * b
         return self._reduced(full)
 
     def _without_fixed(self):
@@ -154,5 +167,5 @@ class SteadySystem:
         for nodes, b, r in zip(self.port_nodes, self.normals, self.resistance, strict=True):
             rows = (4 * nodes[:, None] + np.arange(3)).ravel()
             vector = sparse.csr_matrix((b.ravel(), (rows, np.zeros(len(rows), int))), shape=(self.modes.shape[0], 1))
-            total = total + r * (vector @ (vector.T @ self.modes))
+            total = total + r * (vector @ sparse.csr_matrix(self.part.sum((vector.T @ self.modes).toarray())))
         return total

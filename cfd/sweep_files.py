@@ -24,6 +24,7 @@ LABELS = {
     "lumen": "factor on lumen diameters",
     "stenosis": "factor on stenosis severity",
 }
+FEW = 60  # solutions, which a picture can show one by one
 COLORS = ("#1d4f91", "#c4161c", "#3b8f4f", "#b7791f", "#6b4fa0", "#3f9fc6", "#8a6d3b", "#5b6b7b")
 
 
@@ -64,22 +65,27 @@ def write_sweep(out: Path, ranges: Sequence[Range], sweep: Sweep, method: str, m
 
 
 def response_figure(sweep: Sweep):
-    """FFR over each quantity: the median of all solutions near a value, and the band that holds 90 % of them."""
+    """FFR over each quantity: the median of all solutions near a value, and the band that holds 90 % of them; of few solutions each by itself."""
     from matplotlib.figure import Figure
 
     shown = [k for k, name in enumerate(sweep.outputs) if name.startswith("ffr_") and "lesion" not in name]
     figure = Figure(figsize=(4.2 * len(sweep.names), 3.8), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(sweep.names), sharey=True))
-    for column, (axis, name) in enumerate(zip(axes, sweep.names, strict=True)):
+    few = len(sweep.values) <= FEW
+    for column, (axis, quantity) in enumerate(zip(axes, sweep.names, strict=True)):
         axis.axhspan(0.75, 0.80, color="0.9", lw=0)
         for color, k in zip(COLORS, shown, strict=False):
+            name = sweep.outputs[k].removeprefix("ffr_")
+            if few:
+                axis.plot(sweep.values[:, column], sweep.results[:, k], "o", color=color, ms=5, alpha=0.8, label=name)
+                continue
             place, low, middle, high = banded(sweep.values[:, column], sweep.results[:, k])
             axis.fill_between(place, low, high, color=color, alpha=0.15, lw=0)
-            axis.plot(place, middle, color=color, lw=2, label=sweep.outputs[k].removeprefix("ffr_"))
-        axis.set_xlabel(LABELS.get(name, name.replace("_", " ")))
+            axis.plot(place, middle, color=color, lw=2, label=name)
+        axis.set_xlabel(LABELS.get(quantity, quantity.replace("_", " ")))
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("FFR")
-    axes[0].legend(frameon=False, title="median, 5-95 %")
+    axes[0].legend(frameon=False, title="each solution" if few else "median, 5-95 %")
     return figure
 
 

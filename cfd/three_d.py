@@ -16,6 +16,7 @@ from cfd.mesh import FlowMesh, MeshSettings, build_mesh
 from cfd.network import Solution
 from cfd.physiology import DEFAULT_CUFF_MMHG
 from cfd.pullback import FlowModel
+from cfd.ranks import PROCESSES, solve_by_ranks
 from cfd.steady import solve_steady
 
 JET_DIAMETERS = 10.0  # of the vessel behind a narrowing, in which its jet has broken up or spread
@@ -47,13 +48,14 @@ def solve_trees(problem: FlowModel, lumens: Sequence[Lumen], reduced: Solution, 
 
 
 def _solve_tree(problem, lumen, reduced, settings, progress):
-    mesh_settings = MeshSettings(elements_per_diameter=settings.elements_per_diameter)
-    mesh = build_mesh(lumen, mesh_settings, progress=lambda text: progress(f"mesh, {text}", 0.0))
+    mesh = build_mesh(lumen, MeshSettings(elements_per_diameter=settings.elements_per_diameter), progress=lambda text: progress(f"mesh, {text}", 0.0))
     resistance = {port.name: float(problem.resistance_pa_s_m3[lumen.branch_index[port.branch]]) for port in lumen.outlets}
     boundary = FlowBoundary(_inlet_pressure_pa(problem, reduced, lumen), problem.physiology.distal_pressure_pa, resistance, wall_flow(problem, reduced, lumen))
     tell = lambda text, share: progress(text, 0.1 + 0.9 * share)  # noqa: E731
     if settings.solver not in ("everyday", "reference"):
         raise BadSettings(f'flow.solver is "everyday" or "reference", got {settings.solver!r}')
+    if PROCESSES.get() > 1 and (settings.solver == "reference" or settings.model == "3d-pulsatile"):
+        raise BadSettings('--processes works with the steady everyday solver (model 3d, flow.solver = "everyday"); leave it out for the others')
     if settings.solver == "reference" and settings.model != "3d-pulsatile":
         from cfd import navier_stokes  # DOLFINx loads, and compiles, only when it is wanted
 
@@ -66,7 +68,8 @@ def _solve_tree(problem, lumen, reduced, settings, progress):
 
         cuff = (settings.systolic_mmhg, settings.diastolic_mmhg) if settings.systolic_mmhg else DEFAULT_CUFF_MMHG
         return TreeFlow(lumen, solve_pulsatile_tree(problem, (lumen, mesh), boundary, axis_flow(problem, reduced, lumen), cuff, tell))
-    return TreeFlow(lumen, solve_steady(mesh, boundary, problem.physiology, axis_flow(problem, reduced, lumen), progress=tell))
+    solve = solve_by_ranks if PROCESSES.get() > 1 else solve_steady
+    return TreeFlow(lumen, solve(mesh, boundary, problem.physiology, axis_flow(problem, reduced, lumen), progress=tell))
 
 
 def axis_flow(problem: FlowModel, reduced: Solution, lumen: Lumen) -> AxisFlow:

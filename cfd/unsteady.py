@@ -113,17 +113,17 @@ class PulsatileFlow:
 
     def _newton(self, time_s):
         system, settings = self.system, self.settings
-        scale = 0.01 * float(np.linalg.norm(system.residual(system.at_rest(), wanted=False)))
+        scale = 0.01 * system.norm(system.residual(system.at_rest(), wanted=False))
         for _ in range(settings.most_newton):
             right = system.residual(system.state)
-            if np.linalg.norm(right) < settings.residual * scale:
+            if system.norm(right) < settings.residual * scale:
                 return
             change, iterations, left = system.solve(-right, settings.linear_tolerance, settings.most_iterations)
             self.newton_steps, self.iterations = self.newton_steps + 1, self.iterations + iterations
             system.state, system.flow = system.advanced(change)
             if not np.isfinite(left):
                 break
-        if not np.linalg.norm(system.residual(system.state, wanted=False)) < 10 * settings.residual * scale:
+        if not system.norm(system.residual(system.state, wanted=False)) < 10 * settings.residual * scale:
             raise SolverFailed(f"the 3-D flow could not be advanced to {time_s:.3f} s; use a shorter step or the 0-D model (--model pulsatile)")
 
 
@@ -145,7 +145,7 @@ def mean_solution(flow: PulsatileFlow, cycle: Cycle, mean: np.ndarray, mesh) -> 
     """The cycle's means as a solution, like a steady one. Wall shear stress: of the mean velocity."""
     system, names = flow.system, (flow.system.inlet, *flow.system.outlets)
     entering, leaving = cycle.inflow_m3_s.mean(), cycle.flow_m3_s.mean(axis=0)
-    at_points = mean[system.space.corner]
+    at_points = system.at_points(mean)
     pressures = [cycle.inlet_pa.mean(), *cycle.pressure_pa.mean(axis=0)]
     return FlowSolution(
         mesh=mesh,
@@ -156,5 +156,5 @@ def mean_solution(flow: PulsatileFlow, cycle: Cycle, mean: np.ndarray, mesh) -> 
         mass_error=float(np.abs(cycle.inflow_m3_s - cycle.flow_m3_s.sum(axis=1)).max() / abs(entering)),
         residual=(),
         criterion=f"periodic: the last of {cycle.cycles} cycles changed by {100 * cycle.change:.2g} % of the flows' range",
-        wall_shear_pa=wall_shear_pa(system.space, mean[:, :3], system.viscosity_pa_s),
+        wall_shear_pa=system.at_points(wall_shear_pa(system.space, mean[:, :3], system.viscosity_pa_s)),
     )

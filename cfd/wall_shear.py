@@ -11,7 +11,7 @@ FACES = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]])  # corners of a t
 
 
 def wall_shear_pa(space: FlowSpace, velocity: np.ndarray, viscosity_pa_s: np.ndarray) -> np.ndarray:
-    """(P,) at the mesh's points, NaN away from the wall. velocity: (N, 3) at the space's nodes, in the solver's units. viscosity_pa_s: (C,).
+    """(N,) at the space's nodes, NaN away from the corners of wall faces. velocity: (N, 3) at the space's nodes, in the solver's units. viscosity_pa_s: (C,).
 
     Each wall face's cell gives the gradient at the face's corners; a point takes the mean of its faces, weighted by their areas.
     """
@@ -28,7 +28,7 @@ def wall_shear_pa(space: FlowSpace, velocity: np.ndarray, viscosity_pa_s: np.nda
     total = np.stack([np.bincount(corners.ravel(), weight * one, len(space.nodes_mm)) for one in traction.reshape(-1, 3).T], axis=1)
     mean = np.linalg.norm(total, axis=1) / np.maximum(np.bincount(corners.ravel(), weight, len(space.nodes_mm)), 1e-30)
     mean[np.setdiff1d(np.arange(len(mean)), corners)] = np.nan
-    return SPEED_M_S / LENGTH_M * mean[space.corner]
+    return SPEED_M_S / LENGTH_M * mean
 
 
 def _owners(space, faces):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 
 def batch(
-    table: Annotated[Path, typer.Argument(metavar="COHORT.csv", help="A row per study: path; id, systolic, diastolic, haematocrit ... and any table.key.")],
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="COHORT.csv", help="A row per study: path or pacs:NAME?accession=N; id, systolic, haematocrit ... and any table.key."),
+    ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="A new folder for the cohort, or an address such as s3://bucket/cohort.")],
     where: Annotated[
         str, typer.Option("--scheduler", "--cluster", metavar="ADDRESS|FILE", help="A running Dask scheduler, or a YAML file of a cluster (Slurm ...).")
@@ -40,8 +43,8 @@ def batch(
 ) -> None:
     """Analyses a cohort: a table of studies in; a case each, a live page and tidy tables out. What ends early goes on with --resume."""
     from ccta.cohort.limits import Limits
-    from ccta.cohort.record import start_cohort
-    from ccta.cohort.run import Cohort, run_cohort
+    from ccta.cohort.record import check_free, read_record, start_cohort
+    from ccta.cohort.run import Cohort, left_of, run_cohort
     from ccta.cohort.steps import steps_for
     from ccta.cohort.storage import Place, is_remote
     from ccta.cohort.table import TRUE_FALSE, read_table, settings_of_words
@@ -56,7 +59,9 @@ def batch(
     root, started = Place(out if is_remote(out) else str(Path(out).resolve())), time.monotonic()
     limits = Limits(time_limit, memory_limit)
     cohort = Cohort(root, studies, steps, limits, retry)
-    with _client(where, workers, steps) as client, watching(root, client, len(studies)) as watcher:
+    check_free(root, resume)
+    idle = not left_of(cohort, {study.id: read_record(root, study) for study in studies})
+    with nullcontext() if idle else _client(where, workers, steps) as client, watching(root, client, len(studies)) as watcher:
         start_cohort(root, studies, {"stages": stages, "steps": [asdict(step) for step in steps]}, resume)
         records = run_cohort(cohort, client, watcher)
         watcher.write(records, [], False)
@@ -86,12 +91,12 @@ def _client(where: str, workers: int, steps) -> AbstractContextManager:
 
 
 @contextmanager
-def watching(root, client: Callable, total: int) -> Iterator:
-    """Bars on a terminal, plain lines elsewhere; the page at both."""
+def watching(root, client: Callable | None, total: int) -> Iterator:
+    """Bars on a terminal, plain lines elsewhere; the page at both. client: None where nothing is left to do."""
     from ccta.cohort.cluster import dashboard_of
     from ccta.cohort.watching import Watcher
 
-    dashboard = dashboard_of(client())
+    dashboard = dashboard_of(client()) if client is not None else "nothing is left to do, no workers were started"
     say(f"dask     {dashboard}")
     columns = (TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), TextColumn("{task.fields[what]}"), TimeElapsedColumn())
     with Progress(*columns, console=ERRORS, disable=not ERRORS.is_terminal) as bars:

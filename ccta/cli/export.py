@@ -27,7 +27,7 @@ def export(
     dicom: Annotated[bool, typer.Option("--dicom", help="SEG, SR, encapsulated PDF, key pictures and their selection, tied to the study.")] = False,
     fhir: Annotated[bool, typer.Option("--fhir", help="report.fhir.json: FHIR R4 DiagnosticReport, ImagingStudy, Observations.")] = False,
     hl7: Annotated[bool, typer.Option("--hl7", help="report.hl7: HL7 v2.5.1 ORU^R01 with the PDF.")] = False,
-    table: Annotated[bool, typer.Option("--csv", help="patient.csv: the findings as one row.")] = False,
+    table: Annotated[bool, typer.Option("--csv", help="patient.csv, vessel.csv, segment.csv, lesion.csv, as the tables of a cohort.")] = False,
     as_json: Json = False,
 ) -> None:
     """The results of a case for other systems; all of them where none is named."""
@@ -71,14 +71,19 @@ def _hl7(case: Case, out: Path) -> list[Path]:
 
 
 def _csv(case: Case, out: Path) -> list[Path]:
-    from ccta.flat import patient_row
+    """One file a level with the columns of a cohort's tables, and with what identifies the study in front."""
+    from ccta.cohort.tables import COLUMNS, NOT_OF_A_CASE, rows_of
 
-    row = patient_row(case.findings())
-    with atomic_path(out / "patient.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row)
-        writer.writeheader()
-        writer.writerow(row)
-    return [out / "patient.csv"]
+    found, record = case.findings(), []
+    own = {"patient_id": found.patient.id, "accession_number": found.patient.accession_number, "study_uid": found.patient.study_uid}
+    for level, rows in rows_of(found).items():
+        columns = [*own, *(name for name in COLUMNS[level] if name not in NOT_OF_A_CASE)]
+        record.append(out / f"{level}.csv")
+        with atomic_path(record[-1]) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows({**own, **row} for row in rows)
+    return record
 
 
 def _written(path: Path, text: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +21,8 @@ from ccta.errors import BadInput
 from ccta.runner import select
 from ccta.settings import load_settings
 
+Processes = Annotated[int, typer.Option(min=1, metavar="N", help="Solve the steady 3-D flow by so many MPI processes.")]
+
 
 class Model(StrEnum):
     """Flow models: reduced order, steady 3-D, pulsatile 0-D, or pulsatile 3-D."""
@@ -32,7 +35,8 @@ class Model(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this module."""
-    examples = ("case/ --model rom", "case/ --stent mLAD", "--surface tree.stl --inlet 2 out/", "--network net.json out.json", "case/ --write-network net.json")
+    examples = ("case/ --model rom", "case/ --processes 2", "case/ --stent mLAD", "--surface tree.stl --inlet 2 out/")
+    examples += ("--network net.json out.json", "case/ --write-network net.json")
     app.command(epilog="Examples: " + " | ".join(f"ccta flow {example}" for example in examples))(flow)
 
 
@@ -45,23 +49,39 @@ def flow(
     network: Annotated[Path | None, typer.Option(help="A 0-D network in svZeroDSolver's JSON format, steady or pulsatile; OUT as JSON or CSV.")] = None,
     write_network: Annotated[Path | None, typer.Option(help="Only write the case's tree as such a network, with pulsatile aorta and outlets.")] = None,
     stent: Annotated[list[str] | None, typer.Option(metavar="SEGMENT[:FROM-TO][:MM]", help="FFR with this stent, say mLAD:38-52:3.0; repeatable.")] = None,
+    processes: Processes = 1,
     as_json: Json = False,
 ) -> None:
     """Blood flow and FFR on a case, a surface, or a network; with --stent before and after it, by the reduced model unless --model 3d is given."""
     if sum(one is not None for one in (surface, network, write_network, stent)) > 1:
         raise BadInput("give only one of --surface, --network, --write-network and --stent")
+    if processes > 1 and (network or write_network):
+        raise BadInput("--processes shares a 3-D solution; a 0-D network is solved by one")
     if surface is None and (inlet != "auto" or centerlines):
         raise BadInput("--inlet and --centerlines belong to --surface; in a case the arteries begin at their ostia")
     if write_network is not None:
         _write_network(target, write_network, as_json)
     elif network is not None:
         _flow_network(network, target, as_json)
-    elif surface is not None:
-        _flow_surface((surface, centerlines or [], inlet), target, model, as_json)
-    elif stent:
-        tell_plan(target, stent, _settings(target, model).flow, model is Model.three_d, as_json)
     else:
-        _flow_case(target, model, as_json)
+        with shared_by(processes, "3d" if model is None and not stent else model):
+            if surface is not None:
+                _flow_surface((surface, centerlines or [], inlet), target, model, as_json)
+            elif stent:
+                tell_plan(target, stent, _settings(target, model).flow, model is Model.three_d, as_json)
+            else:
+                _flow_case(target, model, as_json)
+
+
+def shared_by(processes: int, model: str | None) -> AbstractContextManager:
+    """Within it 3-D flow is solved by so many MPI processes. BadInput for a model that is not solved so."""
+    if processes == 1:
+        return nullcontext()
+    if model != "3d":
+        raise BadInput("--processes shares the steady 3-D solution among MPI processes; give it with --model 3d")
+    from cfd.ranks import by_processes
+
+    return by_processes(processes)
 
 
 def _settings(folder: Path, model: Model | None):

@@ -12,6 +12,7 @@ import typer
 from ccta.case import Case
 from ccta.cli.analyse import CaseDirectory, Json
 from ccta.cli.console import print_json, print_table, reporting, say
+from ccta.cli.flow import Processes, shared_by
 from ccta.errors import BadInput
 from ccta.settings import load_settings
 
@@ -44,6 +45,7 @@ def sweep(
     samples: Annotated[int, typer.Option(min=2, help="Of lhs: so many solutions; of sobol: blocks of (quantities + 2) solutions.")] = 1024,
     model: Annotated[SweepModel, typer.Option(help="3d: a handful of boundary conditions, minutes each.")] = SweepModel.rom,
     seed: Annotated[int, typer.Option(help="Decides the samples.")] = 0,
+    processes: Processes = 1,
     as_json: Json = False,
 ) -> None:
     """A flow study: FFR over ranges of boundary conditions and geometry, with Sobol indices; Parquet, CSV, JSON and pictures."""
@@ -57,7 +59,7 @@ def sweep(
         raise BadInput(f"{len(values)} solutions in 3-D are too many (each takes minutes): at most {MOST_THREE_D}")
     anatomy, settings = anatomy_of(Case.open(case)), load_settings(case / "case.toml").flow
     solve = sweep_reduced if model is SweepModel.rom else sweep_three_d
-    with reporting() as start:
+    with reporting() as start, shared_by(processes, model.value):
         found = solve(anatomy, settings, [one.name for one in ranges], values, start("sweep"))
     content = write_sweep(new_folder(out), ranges, found, method.value, model.value)
     rows = [[name, *(f"{value:.3f}" if np.isfinite(value) else "–" for value in values)] for name, values in content["quantiles_5_50_95"].items()]

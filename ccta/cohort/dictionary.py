@@ -27,6 +27,7 @@ WORDS = {
     "kvp": "Tube voltage of the CCTA series, kV.",
     "kernel": "Reconstruction kernel of the CCTA series.",
     "noise_hu": "Image noise of the CCTA in the aorta.",
+    "snr": "Mean CT number of the aorta over the noise there.",
     "cnr": "Contrast-to-noise ratio of the CCTA.",
     "aorta_hu": "Mean CT number in the ascending aorta.",
     "agatston": "Agatston score from the series without contrast: of the patient, or of the vessel.",

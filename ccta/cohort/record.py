@@ -12,8 +12,8 @@ from ccta.cohort.table import Study
 from ccta.errors import BadInput
 
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
-PASSING = ("lost", "storage", "program")
-"""Kinds of failure that `--resume` tries again: the worker died, the disk was full, a fault of the program."""
+PASSING = ("lost", "storage", "pacs", "program")
+"""Kinds of failure that `--resume` tries again: the worker died, the disk was full, a PACS did not give the study, a fault of the program."""
 
 
 def empty_record(study: Study) -> dict:
@@ -35,13 +35,18 @@ def write_record(root: Place, record: dict) -> None:
     (root / f"records/{record['id']}.json").write_bytes(json.dumps(record, indent=1).encode())
 
 
-def start_cohort(root: Place, studies: Sequence[Study], options: dict, resume: bool) -> None:
-    """Writes cohort.json. BadInput where OUT holds a cohort and nobody said --resume, or something else."""
+def check_free(root: Place, resume: bool) -> None:
+    """BadInput where OUT holds a cohort and nobody said --resume, or something else."""
     names = root.names()
     if "cohort.json" not in names and [name for name in names if not name.startswith(".")]:
         raise BadInput(f"{root.address} is not empty and holds no cohort; choose a new directory for the cohort")
     if "cohort.json" in names and not resume:
         raise BadInput(f"{root.address} holds a cohort already; go on with it by --resume, or choose a new directory")
+
+
+def start_cohort(root: Place, studies: Sequence[Study], options: dict, resume: bool) -> None:
+    """Writes cohort.json. BadInput as in `check_free`."""
+    check_free(root, resume)
     content = {"schema": "1.0", "options": options, "studies": [asdict(study) for study in studies]}
     (root / "cohort.json").write_bytes(json.dumps(content, indent=1).encode())
 

@@ -65,10 +65,8 @@ class Driver:
 def run_cohort(cohort: Cohort, client: Callable, watch: Callable[[dict, list], None], patience_s: float = PATIENCE_S) -> dict[str, dict]:
     """Runs what is left; returns the record of every case. SchedulerLost if the scheduler stays away; what was finished is on disk."""
     driver = Driver(cohort, client, watch)
-    for study in cohort.studies:
-        record = driver.records[study.id] = read_record(cohort.root, study)
-        if to_do(record, cohort.steps, asdict(cohort.limits), cohort.retry):
-            driver.waiting.append((study, 1))
+    driver.records = {study.id: read_record(cohort.root, study) for study in cohort.studies}
+    driver.waiting.extend((study, 1) for study in left_of(cohort, driver.records))
     watch(driver.records, [])
     while driver.waiting or driver.flying:
         try:
@@ -82,6 +80,11 @@ def run_cohort(cohort: Cohort, client: Callable, watch: Callable[[dict, list], N
         if not changed:
             time.sleep(LOOK_S)
     return driver.records
+
+
+def left_of(cohort: Cohort, records: dict[str, dict]) -> list[Study]:
+    """The studies that have work left."""
+    return [study for study in cohort.studies if to_do(records[study.id], cohort.steps, asdict(cohort.limits), cohort.retry)]
 
 
 def _hand_out(driver: Driver) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ccta.cohort.pacs import is_query, name_of, query_of
 from ccta.cohort.storage import is_remote
 from ccta.errors import BadInput, BadSettings
 from ccta.settings import Settings, settings_from
@@ -52,7 +53,7 @@ ALIASES = {"systolic": "systolic_mmhg", "diastolic": "diastolic_mmhg", "heart_ra
 
 @dataclass(frozen=True)
 class Study:
-    """One row. source: local path or fsspec address. settings: {table: {key: value}} beyond the defaults. given: numbers of the patient, and notes.
+    """One row. source: local path, fsspec address or PACS query. settings: {table: {key: value}} beyond the defaults. given: numbers of the patient, and notes.
 
     stamp: (files, bytes, newest change) of a local input when the table was read.
     """
@@ -144,12 +145,14 @@ def _tables() -> dict[str, type]:
 def _study(place: str, row: dict[str, str], folder: Path, base: dict) -> Study:
     source = row["path"]
     if not source:
-        raise BadInput(f"{place}, column path: empty; name the folder, file or address of the study")
-    if not is_remote(source):
+        raise BadInput(f"{place}, column path: empty; name the folder, file or address of the study, or a PACS query")
+    if is_query(source):
+        _check_query(place, source)
+    elif not is_remote(source):
         source = str((folder / source).resolve())
         if not Path(source).exists():
             raise BadInput(f"{place}, column path: {row['path']} does not exist; correct it or take the row out")
-    name = row.get("id") or re.sub(r"[^A-Za-z0-9._-]+", "_", re.sub(r"(\.nii)?(\.\w{1,5})?$", "", source.rstrip("/").rsplit("/", 1)[-1])).lstrip(".-")
+    name = row.get("id") or _name_of(source)
     if not NAME.fullmatch(name):
         raise BadInput(f"{place}, column id: {name!r} cannot name a folder; use up to 80 letters, digits, points, hyphens and underscores")
     settings, given = {table: dict(keys) for table, keys in base.items()}, {}
@@ -163,6 +166,20 @@ def _study(place: str, row: dict[str, str], folder: Path, base: dict) -> Study:
             _put(settings, column, _setting(place, column, text))
     _check_settings(place, settings)
     return Study(name, source, settings, given, _stamp(source))
+
+
+def _check_query(place: str, source: str) -> None:
+    try:
+        query_of(source)
+    except BadInput as error:
+        raise BadInput(f"{place}, column path: {error}") from error
+
+
+def _name_of(source: str) -> str:
+    """What a case is called where the row does not say: the file or folder without its ending, or what the PACS is asked for."""
+    if is_query(source):
+        return name_of(source)
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", re.sub(r"(\.nii)?(\.\w{1,5})?$", "", source.rstrip("/").rsplit("/", 1)[-1])).lstrip(".-")
 
 
 def _put(settings: dict, name: str, value) -> None:
@@ -214,8 +231,8 @@ def _check_settings(place: str, settings: dict) -> None:
 
 
 def _stamp(source: str) -> list:
-    """Of a local input; nothing of an address."""
-    if is_remote(source):
+    """Of a local input; nothing of an address or a query."""
+    if is_remote(source) or is_query(source):
         return []
     path = Path(source)
     files = [one.stat() for one in (path.rglob("*") if path.is_dir() else [path]) if one.is_file()]

@@ -21,7 +21,8 @@ TEXT += ("ffr_model", "vessel", "segment_name", "plaque_type", "high_risk", "qua
 WHOLE = ("stenoses", "segment", "quality", "lesion")
 COLUMNS = {
     "patient": (
-        *("id", "status", "reason", "sex", "age_years", "study_date", "kvp", "kernel", "noise_hu", "cnr", "aorta_hu", "quality_verdict", "agatston"),
+        *("id", "status", "reason", "sex", "age_years", "study_date", "kvp", "kernel", "noise_hu", "snr", "cnr", "aorta_hu"),
+        *("quality_verdict", "agatston"),
         *("calcium_volume_mm3", "calcium_mass_mg", "cac_drs", "dominance", "cad_rads", "cad_rads_category", "plaque_burden", "sis", "sss", "leiden"),
         *("stenoses", "max_diameter_stenosis_pct", "plaque_total_mm3", "plaque_calcified_mm3", "plaque_noncalcified_mm3", "plaque_low_attenuation_mm3"),
         *("pav_pct", "plaque_stage", "ffr", "ffr_model", "pa_mmhg", "flow_ml_min", "lv_mass_g", "lv_edv_ml", "eat_ml", "missing", "program", "provenance"),
@@ -39,6 +40,9 @@ COLUMNS = {
         *("reference_diameter_mm", "position_mm", "length_mm", "plaque_type", "high_risk", "ffr", "ffr_low", "ffr_high", "ffr_delta"),
     ),
 }
+
+NOT_OF_A_CASE = ("id", "status", "reason", "program", "provenance")
+"""Columns that say how a case went in its cohort."""
 
 
 def write_tables(root: Place) -> dict[str, int]:
@@ -69,9 +73,9 @@ def frames_of(root: Place) -> dict:
         found, case = _read_case(root, study)
         record = read_record(root, study)
         status = {"id": study.id, "status": record["status"], "reason": record["reason"]}
-        rows["patient"].append({**patient_row(found), **study.given, **status, **provenance(case)})
-        for level, made in (("vessel", vessel_rows(found)), ("segment", segment_rows(found)), ("lesion", lesion_rows(found))):
-            rows[level] += [{"id": study.id, **row} for row in made]
+        for level, made in rows_of(found).items():
+            own = {**study.given, **status, **provenance(case)} if level == "patient" else {"id": study.id}
+            rows[level] += [{**row, **own} for row in made]
     frames = {level: pandas.DataFrame(rows[level], columns=[*COLUMNS[level], *(sorted(notes) if level == "patient" else ())]) for level in LEVELS}
     return {level: frame.astype({name: _kind(name, notes) for name in frame.columns}) for level, frame in frames.items()}
 
@@ -106,7 +110,7 @@ def patient_row(f: Findings) -> dict:
         "age_years": _value(f.patient, "age_years"),
         "study_date": f.patient.study_date,
         **{name: _value(f.acquisition, name) for name in ("kvp", "kernel")},
-        **{name: _value(f.quality, name) for name in ("noise_hu", "cnr", "aorta_hu")},
+        **{name: _value(f.quality, name) for name in ("noise_hu", "snr", "cnr", "aorta_hu")},
         "quality_verdict": " ".join(bad),
         "agatston": _value(f.calcium, "agatston"),
         "calcium_volume_mm3": _value(f.calcium, "volume_mm3"),
@@ -127,6 +131,11 @@ def patient_row(f: Findings) -> dict:
         **{name: _value(f.heart, name) for name in ("lv_mass_g", "lv_edv_ml", "eat_ml")},
         "missing": " ".join(missing),
     }
+
+
+def rows_of(f: Findings) -> dict[str, list[dict]]:
+    """{level: rows} of one case."""
+    return {"patient": [patient_row(f)], "vessel": list(vessel_rows(f)), "segment": list(segment_rows(f)), "lesion": list(lesion_rows(f))}
 
 
 def vessel_rows(f: Findings) -> Iterator[dict]:

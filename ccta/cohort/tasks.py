@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ccta.cohort.limits import NO_LIMITS, Ended, Limits, run_limited
+from ccta.cohort.pacs import NotFetched, fetch_study, is_query
 from ccta.cohort.record import DONE, FAILED, RUNNING, is_done, read_record, write_record
 from ccta.cohort.steps import Step
 from ccta.cohort.storage import Place, is_remote, stamps
@@ -25,6 +26,8 @@ from ccta.errors import CctaError, StorageFailed
 
 PROGRAM = ("-m", "ccta.cohort.child", "{parent}", "analyse")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
+
+CAUSES = ((StorageFailed, "storage"), (NotFetched, "pacs"))
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def run_step(job: Job, step: Step, before: dict | None = None) -> dict:
                 ended = _computed(job, step, Path(scratch), lock)
                 reason, kind = _verdict(ended)
             except CctaError as error:
-                ended, reason, kind = None, str(error), "storage" if isinstance(error, StorageFailed) else "input"
+                ended, reason, kind = None, str(error), next((name for cause, name in CAUSES if isinstance(error, cause)), "input")
         _note(record, step, ended, (reason, kind, began), job)
         write_record(job.root, record)
         return record
@@ -86,11 +89,13 @@ def _computed(job: Job, step: Step, scratch: Path, lock: list[int]) -> Ended:
 
 
 def _source(job: Job, step: Step, scratch: Path, folder: Path) -> Path:
-    """The study on this machine. Stages that read nothing of it are not worth fetching an address for: they are given the case itself."""
-    if not is_remote(job.study.source):
+    """The study on this machine. Stages that read nothing of it are not worth fetching it for: they are given the case itself."""
+    if not is_remote(job.study.source) and not is_query(job.study.source):
         return Path(job.study.source)
     if not any(stage.startswith("read") for stage in step.stages):
         return folder
+    if is_query(job.study.source):
+        return fetch_study(job.study.source, scratch, job.limits)
     (scratch / "study").mkdir()
     return Place(job.study.source).fetch(scratch / "study")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 def main(words: list[str]) -> int:
     source, case, stages = Path(words[0]), Path(words[1]), words[words.index("--stages") + 1].split(",")
     asked = dict(word.partition("=")[::2] for word in (source.read_text().split() if source.is_file() else []))
+    files = sum(one.is_file() for one in source.rglob("*")) if source.is_dir() else 1
     case.mkdir(parents=True, exist_ok=True)
     record = case / "case.json"
     done = json.loads(record.read_text()) if record.exists() else {"stages": {}}
@@ -33,7 +34,7 @@ def main(words: list[str]) -> int:
             return 2
         if "crash" in asked:
             os.kill(os.getpid(), signal.SIGSEGV)
-        done["stages"][stage] = {"settings": {}, "versions": {"ccta-workstation": "0"}, "inputs": {}, "outputs": {"size": len(hold)}}
+        done["stages"][stage] = {"settings": {}, "versions": {"ccta-workstation": "0"}, "inputs": {"files": files}, "outputs": {"size": len(hold)}}
         (case / f".partial-{os.getpid()}").write_text(json.dumps(done))
         os.replace(case / f".partial-{os.getpid()}", record)
     (case / "findings.json").write_text(json.dumps({"schema": "1.0", "patient": {"id": case.name}}))

@@ -1,5 +1,6 @@
 """Cohorts on a real Dask cluster, with a stand-in for the analysis: nothing is lost, nothing is computed twice, a failure is a row."""
 
+import contextlib
 import json
 import os
 import signal
@@ -126,6 +127,41 @@ def test_killed_workers_lose_nothing(client, tmp_path):
         killer.join()
     assert {record["status"] for record in records.values()} == {"done"}, [record["reason"] for record in records.values()]
     assert {count for record in records.values() for count in record["runs"].values()} == {1}  # a stage whose worker died before it could note it has none
+
+
+def test_a_killed_client_and_all_its_processes_lose_nothing(client, tmp_path):
+    """kill -9 of the program that drives the cohort with all below it; what goes on afterwards ends as a quiet run does."""
+    words = {f"s{k}": "sleep=0.3" for k in range(4)}
+    cohort, code = cohort_of(tmp_path, **words), "from tests.cohort.test_batch import drive; import sys; drive(sys.argv[1])"
+    driver = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+    while driver.poll() is None and not any(record["steps"] for record in records_of(cohort)):
+        time.sleep(0.2)
+    below = psutil.Process(driver.pid).children(recursive=True)
+    for process in (driver, *below):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    driver.wait()
+    psutil.wait_procs(below, timeout=60)
+    assert any(record["status"] != "done" for record in records_of(cohort))
+    records = run_cohort(cohort_of(tmp_path, **words), client, lambda *_: None)
+    assert all(record["status"] == "done" and set(record["runs"].values()) == {1} for record in records.values()), records
+    (tmp_path / "quiet").mkdir()
+    quiet = cohort_of(tmp_path / "quiet", **words)
+    run_cohort(quiet, client, lambda *_: None)
+    for name in words:
+        for file in ("case.json", "findings.json"):
+            assert (cohort.root / f"cases/{name}/{file}").read_bytes() == (quiet.root / f"cases/{name}/{file}").read_bytes()
+
+
+def records_of(cohort: Cohort) -> list[dict]:
+    return [read_record(cohort.root, study) for study in cohort.studies]
+
+
+def drive(folder: str) -> None:
+    """As `ccta batch --resume` does, with the stand-in for the analysis."""
+    studies, root = read_table(Path(folder) / "cohort.csv"), Place(f"{folder}/out")
+    with local_client(2, TWO) as made:
+        run_cohort(Cohort(root, studies, TWO, program=PROGRAM), made, lambda *_: None)
 
 
 def test_a_child_dies_with_its_worker(tmp_path):

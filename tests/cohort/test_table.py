@@ -40,6 +40,8 @@ def test_rows_become_studies_with_settings(tmp_path):
         ("path,id\na,x\nb,X\n", "row 3, column id: 'X' is the name of row 2 too"),
         ("path,id\na,../x\n", "row 2, column id: '../x' cannot name a folder"),
         ("path,id\na\n", "row 2 of"),
+        ("path\npacs:main?colour=red\n", "row 2, column path: 'pacs:main?colour=red' is no PACS query"),
+        ("path\npacs:main?accession=\n", "is no PACS query; write pacs:NAME?accession=A123"),
         ("path\n", "holds no studies"),
     ],
 )
