@@ -38,7 +38,7 @@ def s3(monkeypatch):
     """The address of a bucket of moto's server."""
     for name in ("s3fs", "moto", "flask"):
         if not importlib.util.find_spec(name):
-            pytest.skip(f"no {name} here; install s3fs and moto[server]")
+            pytest.skip(f"no {name} here; run the tests by `make test`, which installs it")
     import fsspec
 
     port = free_port()
@@ -57,7 +57,7 @@ def s3(monkeypatch):
 def sftp(tmp_path, monkeypatch):
     """The address of a folder by OpenSSH's own server, with a key of the client."""
     if not SSHD or not SFTP_SERVER or not importlib.util.find_spec("paramiko"):
-        pytest.skip("no sshd or paramiko here; install openssh-server and paramiko")
+        pytest.skip("no sshd or paramiko here; run the tests by `make test`, which installs them where it may")
     import fsspec.config
     import paramiko
 
