@@ -22,9 +22,10 @@ from pynetdicom.sop_class import (
 )
 
 from ccta.errors import BadInput, BadSettings
+from viewer.server.associations import LARGEST_PDU
 from viewer.server.headers import ACCEPTED, CT_IMAGES
 from viewer.server.peers import STUDY_KEYS, PeerFailed, StudyFound, study_found
-from viewer.server.scp import LARGEST_PDU, SYNTAXES
+from viewer.server.scp import SYNTAXES
 from viewer.server.settings import Pacs, ServerSettings
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file's own bytes, not decoded and encoded again

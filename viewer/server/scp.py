@@ -8,17 +8,16 @@ import ssl
 from pynetdicom import AE, evt
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import Verification
-from pynetdicom.transport import ThreadedAssociationServer
 from sqlalchemy.exc import DBAPIError
 
 from ccta.errors import BadInput, BadSettings, StorageFailed
+from viewer.server.associations import LARGEST_PDU, GuardedServer, serve_associations
 from viewer.server.headers import ACCEPTED, ForeignObject
 from viewer.server.intake import MB, Intake, OtherContent, TooLarge
 from viewer.server.settings import ListenSettings
 
 log = logging.getLogger(__name__)
 SUCCESS, OUT_OF_RESOURCES, NOT_THIS_CLASS, CANNOT_UNDERSTAND, DUPLICATE = 0x0000, 0xA700, 0xA900, 0xC000, 0x0111
-LARGEST_PDU = 262_144  # bytes: fewer, larger pieces; the default of 16 kB halves the throughput
 SYNTAXES = (
     "1.2.840.10008.1.2.1",  # explicit little endian
     "1.2.840.10008.1.2",
@@ -38,7 +37,7 @@ SYNTAXES = (
 """Kept as they come; those that the reader cannot decode make the analysis say so."""
 
 
-def start_listener(settings: ListenSettings, intake: Intake) -> ThreadedAssociationServer:
+def start_listener(settings: ListenSettings, intake: Intake) -> GuardedServer:
     """The SCP in threads of its own, until its `shutdown()`. BadSettings where nobody may send or the port is taken."""
     if not settings.callers:
         raise BadSettings("nobody may send to this listener: name the senders' AE titles in listen.callers of server.toml")
@@ -54,7 +53,7 @@ def start_listener(settings: ListenSettings, intake: Intake) -> ThreadedAssociat
     limit = intake.settings.intake.largest_mb * MB
     handlers = [(evt.EVT_C_STORE, _on_store, [intake]), (evt.EVT_PDU_RECV, _on_pdu, [limit]), (evt.EVT_REJECTED, _on_rejected)]
     try:
-        return entity.start_server((settings.host, settings.port), block=False, ssl_context=tls_of(settings), evt_handlers=handlers)
+        return serve_associations(entity, (settings.host, settings.port), tls_of(settings), handlers)
     except OSError as error:
         raise BadSettings(f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another listen.host or listen.port") from error
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from glob import glob
 from pathlib import Path
@@ -49,6 +51,18 @@ class Postgres:
 
     def stop(self) -> None:
         self.call("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "stop")
+
+    def start_again(self) -> None:
+        """After a kill; waits for the last of the old processes to be gone."""
+        while True:
+            try:
+                return self.start()
+            except subprocess.CalledProcessError:
+                time.sleep(0.2)
+
+    def kill(self) -> None:
+        """Kill -9 of its first process; the others notice and end."""
+        os.kill(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
     def database(self, name: str) -> str:
         """The URL of a new, empty database."""
