@@ -121,24 +121,26 @@ WAYS: dict[str, Callable[[bytes, random.Random], bytes]] = {
 }  # fmt: skip
 
 
-def damaged(pdus: list[bytes], dice: random.Random) -> tuple[str, bytes]:
-    """(way, what a peer says): the recording with one damaged PDU; what came before it is as it was."""
-    way, index = dice.choice(sorted(WAYS)), dice.randrange(len(pdus))
+def damaged(pdus: list[bytes], dice: random.Random) -> tuple[str, list[bytes]]:
+    """(way, what a peer says): the recording with one damaged PDU, two times of three after the association was accepted."""
+    way, index = dice.choice(sorted(WAYS)), dice.choice([0, *range(1, len(pdus)), *range(1, len(pdus))])
     if way == "out of order":
-        return way, b"".join(dice.choices(pdus, k=dice.randint(1, len(pdus) + 2)))
-    return way, b"".join([*pdus[:index], WAYS[way](pdus[index], dice), *pdus[index + 1 :]])
+        return way, [*pdus[: min(index, 1)], *dice.choices(pdus, k=dice.randint(1, len(pdus) + 2))]
+    return way, [*pdus[:index], WAYS[way](pdus[index], dice), *pdus[index + 1 :]]
 
 
 # --- against the listener ---
 
 
-def answer_to(port: int, said: bytes) -> bytes:
-    """What the listener answers until it closes the connection, or says nothing more after ours is closed for writing."""
+def answer_to(port: int, said: list[bytes]) -> bytes:
+    """What the listener answers until it closes the connection, or says nothing more after ours is closed for writing. Its first answer is awaited."""
     answer = bytearray()
     with socket.create_connection(("127.0.0.1", port)) as peer, contextlib.suppress(OSError):
         peer.settimeout(ANSWER_S)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            peer.sendall(said)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+            peer.sendall(said[0])
+            answer += peer.recv(65536)
+            peer.sendall(b"".join(said[1:]))
             peer.shutdown(socket.SHUT_WR)
         while data := peer.recv(65536):
             answer += data

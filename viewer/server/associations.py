@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Callable
 
-from pynetdicom import AE, evt
+from pynetdicom import AE, Association, evt
 from pynetdicom.transport import ThreadedAssociationServer
 
 log = logging.getLogger(__name__)
+OVER = "Sta1"
+"""No connection (DICOM PS3.8, table 9-10)."""
 LOOK_S = 0.1
 """How often the server looks whether it has to end."""
 LARGEST_PDU = 262_144
@@ -37,21 +40,50 @@ class GuardedServer(ThreadedAssociationServer):
 
 def serve_associations(entity: AE, address: tuple[str, int], ssl_context, handlers: list) -> GuardedServer:
     """A running server in a thread, until its `shutdown()`. OSError where the port is taken."""
-    guarded = [(evt.EVT_CONN_OPEN, _limit_pdus), *handlers]
-    server = entity.make_server(address, ssl_context=ssl_context, evt_handlers=guarded, server_class=GuardedServer)
+    server = entity.make_server(address, ssl_context=ssl_context, evt_handlers=[(evt.EVT_CONN_OPEN, _guard), *handlers], server_class=GuardedServer)
     entity._servers.append(server)  # as `AE.start_server` does, which takes no other class; `shutdown` takes it out again
     threading.Thread(target=server.serve_forever, args=(LOOK_S,), name="listener", daemon=True).start()
     return server
 
 
-def _limit_pdus(event: evt.Event) -> None:
-    """Ends a connection whose next PDU announces more than we said that we take."""
-    connection = event.assoc.dul.socket
-    receive = connection.recv
+def _guard(event: evt.Event) -> None:
+    """Whatever ends one of an association's two threads ends the other and the connection too; else it would keep its place among the associations for ever."""
+    association = event.assoc
+    association.dul.socket.recv = _limited(association.dul.socket.recv)
+    association.dul.state_machine.do_action = _ending(association, _telling(association.dul, association.dul.state_machine.do_action))
+    association.run = _ending(association, association.run)
+
+
+def _limited(receive: Callable[[int], bytearray]) -> Callable[[int], bytearray]:
+    """Reading that refuses a PDU which announces more than we said that we take."""
 
     def limited(count: int) -> bytearray:
         if count > LARGEST_PDU:
             raise OSError(f"a PDU of {count} bytes was announced, {LARGEST_PDU} are the most")
         return receive(count)
 
-    connection.recv = limited
+    return limited
+
+
+def _telling(provider, action: Callable[[str], None]) -> Callable[[str], None]:
+    """A step of the connection's state machine that tells when the connection is over: who waits for the peer's request waits for half a minute otherwise."""
+
+    def telling(name: str) -> None:
+        action(name)
+        if provider.state_machine.current_state == OVER:
+            provider.to_user_queue.put(None)
+
+    return telling
+
+
+def _ending(association: Association, action: Callable) -> Callable:
+    def ending(*given) -> None:
+        try:
+            action(*given)
+        except Exception as error:  # pynetdicom's states and decoders raise what they like at what a peer may send
+            log.warning("association of %s ended: %s: %s", association.remote.get("address", "?"), type(error).__name__, error)
+            association._kill = True
+            association.dul.kill_dul()
+            association.dul.socket.close()
+
+    return ending

@@ -24,7 +24,7 @@ from viewer.server.worker import JobQueue, start_worker, worker_names
 
 log = logging.getLogger(__name__)
 STOP_S = 10.0
-"""How long a thread or worker may take to end before it is left, or killed."""
+"""How long a thread may take to end before it is left."""
 
 
 class Node:
@@ -43,6 +43,7 @@ class Node:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._behind = True  # files may be on disk that the database does not know
+        self._listens_since_s = time.time()
 
     def start(self) -> None:
         if self.settings.listen.callers:
@@ -61,13 +62,10 @@ class Node:
         for thread in self._threads:
             thread.join(STOP_S)
         for process in self._workers.values():
-            process.stdin.close()
+            process.kill()  # a worker has nothing to save, and its analysis ends with it
         for process in self._workers.values():
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.stdin.close()
+            process.wait()
         self._queue.close()
         self.store.close()
         self._lock.close()
@@ -88,11 +86,13 @@ class Node:
         if self._behind:
             self.intake.reindex()
             self._queue.adopt(worker_names(self.settings))
-            self._behind = False
+            self._behind, self._listens_since_s = False, time.time()
         if self._watched is not None:
             self._watched.look()
-        complete_studies(self.store, self.settings.intake.quiet_s, time.time())
-        self._queue.hand_over(time.time())
+        now_s = time.time()
+        if now_s - self._listens_since_s >= self.settings.intake.quiet_s:  # silence while nothing could come says nothing
+            complete_studies(self.store, self.settings.intake.quiet_s, now_s)
+        self._queue.hand_over(now_s)
 
     def _attend_workers(self) -> None:
         """Starts the workers, and again those that died."""

@@ -47,6 +47,7 @@ def start_listener(settings: ListenSettings, intake: Intake) -> GuardedServer:
     entity.maximum_associations = settings.associations
     entity.maximum_pdu_size = LARGEST_PDU
     entity.network_timeout = settings.idle_s
+    entity.acse_timeout = min(entity.acse_timeout, settings.idle_s)
     entity.add_supported_context(Verification)
     for sop_class in ACCEPTED:
         entity.add_supported_context(sop_class, list(SYNTAXES))

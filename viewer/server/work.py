@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from ccta.errors import StorageFailed
 from viewer.server.child import Ended, run_bound
-from viewer.server.intake import STUDIES
+from viewer.server.intake import MB, STUDIES
 from viewer.server.orders import place
 from viewer.server.results import order_deliveries, result_objects, summary_at
 from viewer.server.settings import ServerSettings
@@ -58,8 +60,8 @@ def patiently[T](action: Callable[[], T], longest_s: float = 30.0) -> T:
     while True:
         try:
             return action()
-        except DBAPIError as error:
-            log.warning("the database does not answer (%s); trying again in %.1f s", type(error.orig).__name__, wait_s)
+        except (DBAPIError, StorageFailed) as error:
+            log.warning("the database does not answer (%s); trying again in %.1f s", type(getattr(error, "orig", error)).__name__, wait_s)
         time.sleep(wait_s)
         wait_s = min(2 * wait_s, longest_s)
 
@@ -134,11 +136,19 @@ def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended, wi
             study.error = f"no DICOM results: {without_objects}" if without_objects else ""
             return
         job.state, job.error = StudyState.FAILED.value, _sentence(settings, ended)
-        if ended.code != BAD_INPUT and not ended.late and job.tries < settings.analysis.tries:
-            place(session, study, job.tries + 1, time.time() + settings.analysis.retry_s * 2 ** (job.tries - 1))
-            study.progress = f"try {job.tries + 1} of {settings.analysis.tries} follows; the last one: {job.error}"[:200]
+        crashed, full = ended.code != BAD_INPUT and not ended.late, not has_room(settings)
+        if crashed and (full or job.tries < settings.analysis.tries):
+            tries = job.tries if full else job.tries + 1  # a full disk is not the study's fault
+            place(session, study, tries, time.time() + settings.analysis.retry_s * 2 ** (job.tries - 1))
+            why = "the disk is full; it is tried again" if full else f"try {tries} of {settings.analysis.tries} follows"
+            study.progress = f"{why}; the last one: {job.error}"[:200]
         else:
             study.state, study.error, study.progress = StudyState.FAILED.value, job.error, ""
+
+
+def has_room(settings: ServerSettings) -> bool:
+    """Whether the data folder's disk has what `intake.keep_free_mb` keeps for running jobs, and more than nothing."""
+    return shutil.disk_usage(settings.data_folder).free > max(settings.intake.keep_free_mb, 1.0) * MB
 
 
 def _note_result(session: Session, settings: ServerSettings, task: Task, summary: Summary) -> None:

@@ -76,6 +76,18 @@ def test_a_study_is_complete_after_the_quiet_time_and_not_before(store, settings
     assert the_study(store).state == StudyState.WAITING
 
 
+def test_the_time_in_which_nothing_could_come_is_not_quiet(store, settings, database_url):
+    """A study of which half had come before the server was down for an hour."""
+    Intake(store, settings, clock=lambda: time.time() - 3600).take(bytes_of(ct_slice("1.2.3")), "CT1")
+    node = Node(replace(settings, database=database_url, intake=replace(settings.intake, quiet_s=60.0)))
+    node._tick()
+    assert the_study(store).state == StudyState.RECEIVED
+    node._listens_since_s -= 61
+    node._tick()
+    assert the_study(store).state == StudyState.WAITING
+    node.stop()
+
+
 def test_a_study_without_images_fails_in_words(store, settings):
     Intake(store, settings).take(bytes_of(pdf_object("1.2.3")), "CT1")
     assert orders.complete_studies(store, 0.0, time.time() + 1) == 0
@@ -111,6 +123,16 @@ def test_a_crash_is_tried_again_later_and_then_fails(store, settings):
     assert (the_study(store).state, the_study(store).error) == (StudyState.FAILED, "an error of the program")
 
 
+def test_a_crash_on_a_full_disk_costs_no_try(store, settings):
+    full = with_command(settings, "sys.exit(1)", tries=1)
+    full = replace(full, intake=replace(full.intake, keep_free_mb=1e12))
+    job = ordered(store, settings)
+    run_job(store, full, job)
+    assert (the_study(store).state, newest(store).tries) == (StudyState.WAITING, 1) and "disk is full" in the_study(store).progress
+    run_job(store, replace(full, intake=settings.intake), newest(store).id)
+    assert the_study(store).state == StudyState.FAILED
+
+
 def test_a_killed_analysis_names_its_signal(store, settings):
     run_job(store, with_command(settings, "os.kill(os.getpid(), 9)", tries=1), ordered(store, settings))
     assert "signal 9" in the_study(store).error
@@ -129,6 +151,12 @@ def test_an_analysis_dies_with_all_its_processes_when_it_is_stopped(tmp_path):
     body = "import subprocess; child = subprocess.Popen(['sleep', '600']); print(child.pid, flush=True); time.sleep(600)"
     ended = run_bound([*program(body), "a", "b"], tmp_path / "case", 600, 0, lambda line: not line)
     assert ended.stopped and not alive(int(ended.last))
+
+
+def test_an_analysis_whose_log_cannot_be_written_goes_on(tmp_path):
+    (tmp_path / "case.log").symlink_to("/dev/full")
+    ended = run_bound([*program("print('said')"), "a", "b"], tmp_path / "case", 600, 0, lambda line: True)
+    assert (ended.code, ended.last) == (0, "said")
 
 
 def test_an_analysis_dies_with_its_owner(tmp_path):
@@ -189,7 +217,7 @@ def node(database_url, settings, request):
     """A running node whose analysis is the test's parameter."""
     body = getattr(request, "param", "pass")
     listen = ListenSettings(port=free_port(), callers=("CT1",))
-    running = Node(replace(with_command(settings, body, workers=2), database=database_url, listen=listen))
+    running = Node(replace(with_command(settings, body, workers=1), database=database_url, listen=listen))
     running.start()
     yield running
     running.stop()
@@ -222,6 +250,9 @@ def test_late_slices_stop_the_running_analysis_and_begin_another(node):
     assert (study.generation, study.case_path, study.instances) == (2, "cases/1.2.3/2", 2)
 
 
-def test_one_node_per_data_folder(node):
+def test_one_node_per_data_folder(settings):
+    first = Node(settings)
     with pytest.raises(BadInput, match="another server"):
-        Node(node.settings)
+        Node(settings)
+    first.stop()
+    Node(settings).stop()
