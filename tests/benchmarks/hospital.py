@@ -64,7 +64,10 @@ class Hospital:
         (folder / "stand_in.py").write_text(f"KINDS = {KINDS}\n{STAND_IN}")
         (folder / "server.toml").write_text(self._settings())
         self.log = (folder / "server.log").open("a")
-        self.launch()
+        self._stopping = threading.Event()
+        self._launch()
+        self._keeper = threading.Thread(target=self._keep)
+        self._keeper.start()
         self.await_start()
 
     def _settings(self) -> str:
@@ -86,11 +89,18 @@ ae_title = "ORTHANC"
 
     # --- the server's processes ---
 
-    def launch(self) -> None:
+    def _launch(self) -> None:
         """`ccta serve --config`: page, node and workers."""
         words = [sys.executable, "-m", "ccta.cli.main", "serve", "--config", str(self.folder / "server.toml")]
         here = {**os.environ, "PYTHONPATH": os.getcwd()}
         self.server = subprocess.Popen(words, env=here, stdout=self.log, stderr=subprocess.STDOUT)
+
+    def _keep(self) -> None:
+        """Starts it again whenever it ends, as a service manager does."""
+        while not self._stopping.is_set():
+            self.server.wait()
+            if not self._stopping.wait(1.0):
+                self._launch()
 
     def await_start(self) -> None:
         """Returns when page and listener answer."""
@@ -123,8 +133,9 @@ ae_title = "ORTHANC"
         return found
 
     def stop(self) -> None:
+        self._stopping.set()
         self.server.terminate()
-        self.server.wait()
+        self._keeper.join()
         self.orthanc.stop()
         if self.postgres:
             self.postgres.stop()

@@ -7,11 +7,12 @@ import ssl
 
 from pynetdicom import AE, evt
 from pynetdicom.pdu import P_DATA_TF
-from pynetdicom.sop_class import Verification
+from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 from sqlalchemy.exc import DBAPIError
 
 from ccta.errors import BadInput, BadSettings, StorageFailed
 from viewer.server.associations import LARGEST_PDU, GuardedServer, serve_associations
+from viewer.server.commitment import on_report
 from viewer.server.headers import ACCEPTED, ForeignObject
 from viewer.server.intake import MB, Intake, OtherContent, TooLarge
 from viewer.server.settings import ListenSettings
@@ -51,8 +52,10 @@ def start_listener(settings: ListenSettings, intake: Intake) -> GuardedServer:
     entity.add_supported_context(Verification)
     for sop_class in ACCEPTED:
         entity.add_supported_context(sop_class, list(SYNTAXES))
+    entity.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)  # a PACS that answers to our request
     limit = intake.settings.intake.largest_mb * MB
-    handlers = [(evt.EVT_C_STORE, _on_store, [intake]), (evt.EVT_PDU_RECV, _on_pdu, [limit]), (evt.EVT_REJECTED, _on_rejected)]
+    report = (evt.EVT_N_EVENT_REPORT, on_report, [intake.store, intake.settings.out.retry_s])
+    handlers = [report, (evt.EVT_C_STORE, _on_store, [intake]), (evt.EVT_PDU_RECV, _on_pdu, [limit]), (evt.EVT_REJECTED, _on_rejected)]
     try:
         return serve_associations(entity, (settings.host, settings.port), tls_of(settings), handlers)
     except OSError as error:

@@ -43,7 +43,7 @@ class StudyState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where a result object stands. SENT: accepted by the PACS, not yet seen there. THERE: the PACS was asked and has it."""
+    """Where a result object stands. SENT: accepted by the PACS, not yet seen there. THERE: the PACS was asked and has it, or committed to it."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -137,6 +137,8 @@ class Delivery(Base):
     tries: Mapped[int] = mapped_column(Integer, default=0)
     next_try_s: Mapped[float] = mapped_column(Float, default=0.0)
     there_s: Mapped[float | None] = mapped_column(Float)
+    transaction_uid: Mapped[str] = mapped_column(String(64), default="", server_default="", index=True)
+    """Of the storage commitment that the PACS was asked for last; empty: none."""
     error: Mapped[str] = mapped_column(Text, default="")
     __table_args__ = (UniqueConstraint("sop_uid", "destination"),)
 
