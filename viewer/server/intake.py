@@ -167,10 +167,8 @@ def _study_of(session: Session, header: Header, source: str, now_s: float) -> St
 
 def _defaults() -> dict:
     """The columns' defaults: an insert outside of the session's unit of work does not fill all of them."""
-    return {"state": StudyState.RECEIVED.value, "urgent": False, "generation": 1, "instances": 0, "progress": "", "error": "", "case_path": ""} | {
-        "image_quality": "",
-        "cad_rads": "",
-    }
+    texts = dict.fromkeys(("progress", "error", "case_path", "image_quality", "cad_rads"), "")
+    return {"state": StudyState.RECEIVED.value, "urgent": False, "generation": 1, "instances": 0, "objects_s": 0.0, **texts}
 
 
 def _count(session: Session, study: Study, header: Header, now_s: float) -> None:

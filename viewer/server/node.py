@@ -19,6 +19,7 @@ from viewer.server.intake import Intake
 from viewer.server.orders import complete_studies
 from viewer.server.scp import start_listener
 from viewer.server.settings import ServerSettings
+from viewer.server.signatures import LOOK_S, send_signed
 from viewer.server.store import open_store
 from viewer.server.worker import JobQueue, start_worker, worker_names
 
@@ -49,8 +50,10 @@ class Node:
         if self.settings.listen.callers:
             self._listener = start_listener(self.settings.listen, self.intake)
         self._attend_workers()
-        for name, action in (("clock", self._tick), ("courier", self._courier.round), ("workers", self._attend_workers)):
-            thread = threading.Thread(target=self._again_and_again, args=(name, action), name=name, daemon=True)
+        poll_s = self.settings.intake.poll_s
+        duties = (("clock", self._tick, poll_s), ("courier", self._courier.round, poll_s), ("workers", self._attend_workers, poll_s))
+        for name, action, every_s in (*duties, ("signed reports", self._send_signed, LOOK_S)):
+            thread = threading.Thread(target=self._again_and_again, args=(name, action, every_s), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -70,7 +73,7 @@ class Node:
         self.store.close()
         self._lock.close()
 
-    def _again_and_again(self, name: str, action: Callable[[], object]) -> None:
+    def _again_and_again(self, name: str, action: Callable[[], object], every_s: float) -> None:
         """One duty in its thread. Whatever goes wrong is logged, and tried again."""
         while not self._stop.is_set():
             try:
@@ -80,7 +83,7 @@ class Node:
                 log.warning("%s waits: %s", name, error if isinstance(error, CctaError) else f"{type(error).__name__}, the database or the disk is away")
             except Exception:
                 log.exception("%s failed and is tried again", name)
-            self._stop.wait(self.settings.intake.poll_s)
+            self._stop.wait(every_s)
 
     def _tick(self) -> None:
         if self._behind:
@@ -93,6 +96,9 @@ class Node:
         if now_s - self._listens_since_s >= self.settings.intake.quiet_s:  # silence while nothing could come says nothing
             complete_studies(self.store, self.settings.intake.quiet_s, now_s)
         self._queue.hand_over(now_s)
+
+    def _send_signed(self) -> None:
+        send_signed(self.store, self.settings)
 
     def _attend_workers(self) -> None:
         """Starts the workers, and again those that died."""

@@ -80,6 +80,8 @@ class Study(Base):
     """One sentence; empty where nothing is wrong."""
     case_path: Mapped[str] = mapped_column(Text, default="")
     """The case of the newest finished analysis, relative to the data folder."""
+    objects_s: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    """When the DICOM objects of that case were made last; 0: the case was not made here."""
     image_quality: Mapped[str] = mapped_column(String(100), default="")
     cad_rads: Mapped[str] = mapped_column(String(100), default="")
     lowest_ffr: Mapped[float | None] = mapped_column(Float)

@@ -47,7 +47,9 @@ def run_job(store: Store, settings: ServerSettings, job_id: int) -> None:
         return
     try:
         ended = _analyse(store, settings, task)
-        made = _make_objects(store, settings, task) if _good(ended) and not settings.analysis.command else Ended(0, "")
+        made = Ended(0, "")
+        if _good(ended) and not settings.analysis.command:
+            made = export_objects(settings, settings.data_folder / task.case_path, lambda line: _go_on(store, task, _shown(settings, line)))
     except OSError as error:
         ended = made = Ended(1, f"the analysis could not be started ({error.strerror})")
     if not (ended.stopped or made.stopped):
@@ -93,11 +95,10 @@ def _analyse(store: Store, settings: ServerSettings, task: Task) -> Ended:
     return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, _shown(settings, line)))
 
 
-def _make_objects(store: Store, settings: ServerSettings, task: Task) -> Ended:
-    """The DICOM objects of a finished case, in its own folder."""
-    rules, case = settings.analysis, settings.data_folder / task.case_path
+def export_objects(settings: ServerSettings, case: Path, go_on: Callable[[str], bool]) -> Ended:
+    """Makes the DICOM objects of a finished case, in its own folder. go_on: as in `run_bound`."""
     command = [*CCTA, "export", str(case), str(case / "dicom"), "--dicom"]
-    return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, _shown(settings, line)))
+    return run_bound(command, case, 60 * settings.analysis.limit_minutes, settings.analysis.memory_mb, go_on)
 
 
 def _good(ended: Ended) -> bool:
@@ -153,7 +154,7 @@ def has_room(settings: ServerSettings) -> bool:
 
 def _note_result(session: Session, settings: ServerSettings, task: Task, summary: Summary) -> None:
     study = session.scalar(select(Study).where(Study.study_uid == task.study_uid))
-    study.case_path, study.progress, study.error = task.case_path, "", ""
+    study.case_path, study.progress, study.error, study.objects_s = task.case_path, "", "", time.time()
     study.image_quality, study.cad_rads, study.lowest_ffr = summary.image_quality, summary.cad_rads, summary.lowest_ffr
 
 

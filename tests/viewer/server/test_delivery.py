@@ -69,7 +69,7 @@ def test_a_result_is_delivered_when_the_pacs_has_committed_to_it(ward):
     with courier.store.session() as session:
         assert asked == ["7.1", "7.2"] and set(session.scalars(select(Delivery.error))) == {NOT_COMMITTED}
     assert note_report(courier.store, "1.2.999", {"7.1"}, {}, 30.0) == 0 and note_report(courier.store, "", {"7.1"}, {}, 30.0) == 0
-    assert note_report(courier.store, transaction, {"7.1"}, {"7.2": 0x0112}, -1e9) == 2
+    assert note_report(courier.store, transaction, {"7.1"}, {"7.2": 0x0112}, -1e10) == 2
     assert states(courier) == {"7.1": "there", "7.2": "pending"}
     archive.holds.discard("7.2")  # what it did not commit to it may have lost
     now[0] += 1
