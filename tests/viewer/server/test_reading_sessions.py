@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from tests.viewer.server.conftest import free_port
-from tests.viewer.small_case import write_small_case
+from tests.viewer.small_case import write_drafted_case
 from tests.viewer.test_browser import CHROMIUM, HARMLESS, SOFTWARE_GL
 from viewer.server.accounts import Accounts, Person
 from viewer.server.sessions import Launcher, NotOpened, resident_mb
@@ -43,7 +43,7 @@ def alive(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     root = tmp_path_factory.mktemp("reading") / "case"
-    write_small_case(root)
+    write_drafted_case(root)
     return root
 
 
@@ -199,6 +199,11 @@ def test_a_person_logs_in_reads_a_case_and_logs_out(tmp_path, case):
         page.fill("[name=text]", "one")
         page.wait_for_selector("tr[data-study]")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.click("[data-do=sign]")
+        assert page.inner_text("[data-do=sign]") == "Yes, sign" and page.locator(".signed").count() == 0
+        page.click("[data-do=sign]")
+        page.wait_for_selector(".signed")
+        assert "signed by First administrator" in page.inner_text(".signed") and page.locator("[data-do=sign]").count() == 0
         page.click("[data-do=open]")
         page.wait_for_selector("#axial img", timeout=120_000)
         view = page.url

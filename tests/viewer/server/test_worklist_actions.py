@@ -12,7 +12,7 @@ from ccta.case import Case
 from ccta.report import signing
 from tests.viewer.server.small_dicom import bytes_of, ct_slice
 from tests.viewer.server.web_app import signed_in, with_people
-from tests.viewer.small_case import write_small_case
+from tests.viewer.small_case import write_drafted_case
 from viewer.app import report_desk
 from viewer.server import orders
 from viewer.server.intake import Intake
@@ -26,15 +26,8 @@ from viewer.server.work import Ended, run_job
 
 @pytest.fixture(scope="module")
 def drafted(tmp_path_factory):
-    """A small case with a report that may be signed."""
-    from ccta.cli.stages import pipeline
-    from ccta.runner import run_stages
-    from ccta.runner import select as chosen
-    from ccta.settings import Settings
-
     root = tmp_path_factory.mktemp("drafted") / "case"
-    write_small_case(root)
-    run_stages(Case.open(root), chosen(pipeline(), ["report"]), Settings(), lambda name: lambda message, share=None: None)
+    write_drafted_case(root)
     return root
 
 
