@@ -19,15 +19,15 @@ USER, PASSWORD = "reader", "secret"
 
 
 class Orthanc:
-    """A running Orthanc in a folder of its own; it knows one DICOM node, "ccta", at `node_port`."""
+    """A running Orthanc in a folder of its own; it knows one DICOM node, "ccta", at `node_port`. more: settings of Orthanc besides."""
 
-    def __init__(self, folder: Path, node_port: int):
+    def __init__(self, folder: Path, node_port: int, **more):
         self.port, self.dicom_port, self.folder = free_port(), free_port(), folder
         folder.mkdir(parents=True)
         settings = {
             "StorageDirectory": str(folder / "files"), "IndexDirectory": str(folder / "files"), "HttpPort": self.port, "DicomPort": self.dicom_port,
             "DicomAet": "ORTHANC", "AuthenticationEnabled": True, "RegisteredUsers": {USER: PASSWORD}, "DefaultEncoding": "Utf8",
-            "DicomModalities": {"ccta": ["CCTA", "127.0.0.1", node_port]}, "DicomWeb": {"Enable": True}, "Plugins": [str(PLUGINS)],
+            "DicomModalities": {"ccta": ["CCTA", "127.0.0.1", node_port]}, "DicomWeb": {"Enable": True}, "Plugins": [str(PLUGINS)], **more,
         }  # fmt: skip
         (folder / "orthanc.json").write_text(json.dumps(settings))
         self.web = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", auth=(USER, PASSWORD), timeout=600)

@@ -1,7 +1,6 @@
 """Instances in: by C-STORE, from a watched folder, exactly once, byte for byte; what is wrong is refused with its status."""
 
 import os
-import ssl
 import subprocess
 import sys
 import threading
@@ -131,19 +130,6 @@ def test_only_known_senders_to_the_right_title(intake):
 def test_without_known_senders_nobody_listens(intake):
     with pytest.raises(BadSettings, match=r"listen\.callers"):
         start_listener(ListenSettings(), intake)
-
-
-def test_tls_with_certificates_of_both_sides(intake, tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*words, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-    client = ssl.create_default_context(cafile=str(certificate))
-    client.check_hostname = False
-    with listening(intake, certificate=str(certificate), key=str(key), client_authority=str(certificate)) as port:
-        assert send(port, [ct_slice("1.2.3")]) == []
-        assert send(port, [ct_slice("1.2.3")], tls=client) == []
-        client.load_cert_chain(certificate, key)
-        assert send(port, [ct_slice("1.2.3")], tls=client) == [0]
 
 
 def test_a_full_disk_is_out_of_resources_and_leaves_nothing(intake, tmp_path):
