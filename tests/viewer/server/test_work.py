@@ -212,42 +212,51 @@ def test_a_job_given_to_the_queue_twice_is_one(store, settings, database_url):
     queue.close()
 
 
-@pytest.fixture
-def node(database_url, settings, request):
-    """A running node whose analysis is the test's parameter."""
-    body = getattr(request, "param", "pass")
+BODY = """
+if study.name == '1.2.4' and case.name == '1':
+    print('segment: aorta', flush=True); time.sleep(600)
+case.mkdir(parents=True, exist_ok=True)
+n = len(list(case.iterdir())); (case / str(n)).touch(); print(f'step: {n}', flush=True)
+if study.name == '1.2.3' and n == 0: time.sleep(600)
+"""
+"""Study 1.2.3 hangs the first time in its case, study 1.2.4 in its first case."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def node(request, tmp_path_factory):
+    """A running node, one for both stories, since its workers take seconds to start."""
+    root = tmp_path_factory.mktemp("node")
+    url = request.getfixturevalue("postgres").database("node") if request.param == "postgresql" else ""
+    analysis, intake = AnalysisSettings(command=program(BODY)), IntakeSettings(keep_free_mb=0, quiet_s=0.3, poll_s=0.1)
     listen = ListenSettings(port=free_port(), callers=("CT1",))
-    running = Node(replace(with_command(settings, body, workers=1), database=database_url, listen=listen))
+    running = Node(ServerSettings(data=str(root), database=url, analysis=analysis, intake=intake, listen=listen))
     running.start()
     yield running
     running.stop()
 
 
-STEPS = """case.mkdir(parents=True, exist_ok=True)
-n = len(list(case.iterdir())); (case / str(n)).touch(); print(f'step: {n}', flush=True)
-if n == 0: time.sleep(600)
-"""
+def study_named(node: Node, uid: str) -> Study | None:
+    with node.store.session() as session:
+        return session.scalar(select(Study).where(Study.study_uid == uid))
 
 
-@pytest.mark.parametrize("node", [STEPS], indirect=True)
 def test_a_job_goes_on_in_its_case_after_the_death_of_its_worker(node):
     assert send(node.settings.listen.port, [ct_slice("1.2.3")]) == [0]
-    wait_for(lambda: the_study(node.store) and the_study(node.store).progress == "step: 0", "it runs")
+    wait_for(lambda: (study := study_named(node, "1.2.3")) and study.progress == "step: 0", "it runs")
     for pid in node.worker_pids():
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: the_study(node.store).state == StudyState.DONE, "it is done")
+    wait_for(lambda: study_named(node, "1.2.3").state == StudyState.DONE, "it is done")
     assert sorted(p.name for p in (node.settings.data_folder / "cases" / "1.2.3" / "1").iterdir()) == ["0", "1"]
 
 
-@pytest.mark.parametrize("node", [f"if case.name == '1':\n    {SLEEPS}"], indirect=True)
 def test_late_slices_stop_the_running_analysis_and_begin_another(node):
     port = node.settings.listen.port
-    assert send(port, [ct_slice("1.2.3")]) == [0]
-    wait_for(lambda: the_study(node.store) and the_study(node.store).progress == "segment: aorta", "it runs")
-    assert send(port, [ct_slice("1.2.3", number=2)]) == [0]
-    wait_for(lambda: the_study(node.store).state == StudyState.DONE, "it is done")
-    study = the_study(node.store)
-    assert (study.generation, study.case_path, study.instances) == (2, "cases/1.2.3/2", 2)
+    assert send(port, [ct_slice("1.2.4")]) == [0]
+    wait_for(lambda: (study := study_named(node, "1.2.4")) and study.progress == "segment: aorta", "it runs")
+    assert send(port, [ct_slice("1.2.4", number=2)]) == [0]
+    wait_for(lambda: study_named(node, "1.2.4").state == StudyState.DONE, "it is done")
+    study = study_named(node, "1.2.4")
+    assert (study.generation, study.case_path, study.instances) == (2, "cases/1.2.4/2", 2)
 
 
 def test_one_node_per_data_folder(settings):
