@@ -94,7 +94,7 @@ class Node:
             self._watched.look()
         now_s = time.time()
         if now_s - self._listens_since_s >= self.settings.intake.quiet_s:  # silence while nothing could come says nothing
-            complete_studies(self.store, self.settings.intake.quiet_s, now_s)
+            complete_studies(self.store, self.settings.intake.quiet_s, now_s, self.intake.incomplete())
         self._queue.hand_over(now_s)
 
     def _send_signed(self) -> None:

@@ -34,6 +34,7 @@ class IntakeSettings:
     """What happens to what comes in, by whichever way."""
 
     quiet_s: float = 60.0  # a study is complete when nothing came for so long: senders pause some seconds between series
+    refused_wait_s: float = 900.0  # a study of which an instance was refused (no room, no database) waits so long for it: senders try again within minutes
     largest_mb: float = 2048.0  # one instance; an enhanced CT of 2000 frames has 1 GB
     keep_free_mb: float = 2048.0  # of the data folder's disk: below it senders are told "out of resources", so that running jobs can still end
     watched_folder: str = ""  # DICOM files put here are taken in; empty: none
