@@ -59,7 +59,7 @@ class Hospital:
         self.folder, self.data = folder, data
         self.dicom_port, self.web_port = free_port(), free_port()
         self.orthanc = Orthanc(folder / "orthanc", self.dicom_port)
-        self.postgres = Postgres(folder / "postgres") if postgres else None
+        self.postgres = Postgres(folder / "postgres", durable=True) if postgres else None
         self.url = self.postgres.database("ccta") if self.postgres else f"sqlite:///{data / 'server.sqlite'}"
         (folder / "stand_in.py").write_text(f"KINDS = {KINDS}\n{STAND_IN}")
         (folder / "server.toml").write_text(self._settings())

@@ -224,10 +224,9 @@ def test_a_person_logs_in_reads_a_case_and_logs_out(tmp_path, case):
         browser.close()
 
 
-def test_a_process_that_ends_is_started_again_whatever_it_says(tmp_path):
+def test_a_process_that_ends_is_started_again_whatever_it_says():
     """Also one that calls its settings wrong: the database that it does not find may come back."""
-    wrong = ("user", "lock", "nobody", "--data", str(tmp_path))
-    supervisor = Supervisor([Part("wrong", wrong)], 0.1)
+    supervisor = Supervisor([Part("wrong", ("listen", "--no-such-option"))], 0.1)
 
     async def story():
         running, seen = asyncio.create_task(supervisor.run()), {}
