@@ -42,6 +42,9 @@ bench-cohort: setup
 bench-server: setup
 	@$(PYTHON) bootstrap.py --tests
 	@$(BIN)/python -m tests.benchmarks.server $(STUDY)
+	@$(BIN)/python -m tests.benchmarks.server_kills
+	@$(BIN)/python -m tests.benchmarks.full_disk
+	@$(BIN)/python -W ignore -m tests.benchmarks.fuzz_pdus
 	@$(BIN)/python -m tests.benchmarks.fuzz_web 10000
 	@$(BIN)/python -m tests.benchmarks.page_times 10000
 

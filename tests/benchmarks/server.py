@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.server [STUDY]`: many senders at once, and a study's whole way from a PACS to its results there.
 
 Senders: 50 studies by 8 senders through the DICOM listener; lost, doubled or changed instances, and MB/s, beside the same files copied by the disk alone.
-The way (with STUDY, a folder of DICOM files; needs Orthanc): C-STORE from Orthanc, the real analysis with the reduced flow model, results back and compared.
+The way (with STUDY, a folder of DICOM files; needs Orthanc): by STOW into Orthanc, from there by C-STORE, the real analysis with the reduced flow model,
+results back with storage commitment and compared.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from sqlalchemy import func, select
 
 from ccta.cli.console import print_table, say
 from tests.viewer.server.conftest import free_port
-from tests.viewer.server.orthanc import Orthanc
+from tests.viewer.server.orthanc import PASSWORD, USER, Orthanc
 from tests.viewer.server.small_dicom import bytes_of, ct_slice, send
 from viewer.server.intake import Intake
 from viewer.server.node import Node
+from viewer.server.peers import connected
 from viewer.server.scp import start_listener
 from viewer.server.settings import AnalysisSettings, IntakeSettings, ListenSettings, OutSettings, Pacs, ServerSettings
 from viewer.server.store import Delivery, Instance, Study, open_store
@@ -76,13 +78,15 @@ def whole_way(folder: Path, source: Path) -> list[list[str]]:
     """Rows of figure, measured, goal for one study."""
     port = free_port()
     orthanc = Orthanc(folder / "orthanc", port)
-    pacs = {"main": Pacs(host="127.0.0.1", port=orthanc.dicom_port, ae_title="ORTHANC")}
+    (folder / "password").write_text(PASSWORD)
+    web = Pacs(url=f"http://127.0.0.1:{orthanc.port}/dicom-web", user=USER, password_file=str(folder / "password"))
+    pacs = {"main": Pacs(host="127.0.0.1", port=orthanc.dicom_port, ae_title="ORTHANC", commitment=True)}
     settings = ServerSettings(
         data=str(folder / "node"), listen=ListenSettings(port=port, callers=("ORTHANC",)), intake=IntakeSettings(quiet_s=5.0, keep_free_mb=100),
         analysis=AnalysisSettings(options=("--flow", "rom")), out=OutSettings(destination="main", retry_s=2.0), pacs=pacs,
     )  # fmt: skip
-    for path in sorted(source.rglob("*.dcm")):
-        orthanc.put(path.read_bytes())
+    with connected(web, settings) as peer:
+        peer.store(sorted(source.rglob("*.dcm")))
     node = Node(settings)
     node.start()
     begun = time.perf_counter()
@@ -97,7 +101,7 @@ def whole_way(folder: Path, source: Path) -> list[list[str]]:
     return [
         ["a study's way from the PACS to its results there, s", f"{time.perf_counter() - begun:.0f}", ""],
         ["its state; CAD-RADS; lowest FFR", f"{study.state} {study.error}; {study.cad_rads}; {study.lowest_ffr}", "done"],
-        ["result objects made; the same in the PACS", f"{len(made)}; {same}", "equal"],
+        ["result objects made; the same in the PACS; committed to", f"{len(made)}; {same}; {sum(bool(one.transaction_uid) for one in results)}", "equal"],
     ]
 
 

@@ -140,3 +140,14 @@ def write_small_case(root: Path) -> Study:
     case.write_json("pullback", study.pullback.model_dump_json())
     case.write_json("findings", study.findings.model_dump_json())
     return study
+
+
+def write_drafted_case(root: Path) -> Case:
+    """The small case with a draft of its report, which may be signed."""
+    from ccta.cli.stages import pipeline
+    from ccta.runner import run_stages, select
+    from ccta.settings import Settings
+
+    write_small_case(root)
+    run_stages(Case.open(root), select(pipeline(), ["report"]), Settings(), lambda name: lambda message, share=None: None)
+    return Case.open(root)

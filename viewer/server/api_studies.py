@@ -14,7 +14,9 @@ from ccta.case import Case
 from viewer.server.accounts import Person, Right
 from viewer.server.audit import Action
 from viewer.server.services import ServicesOf, StudyOf, Viewing, case_root, in_a_sentence, may, note
+from viewer.server.signatures import why_not_signed
 from viewer.server.uploads import received
+from viewer.server.words import language_of, said
 from viewer.server.worklist import SORTS, STATUSES, Query
 
 router = APIRouter(prefix="/api/studies", tags=["studies"])
@@ -26,7 +28,7 @@ Uploading = Annotated[Person, Depends(may(Right.UPLOAD))]
 
 
 class Study(BaseModel):
-    """A line of the worklist. received: ISO 8601, UTC; study_date: YYYYMMDD; lowest_ffr: null where none was measured."""
+    """A line of the worklist. received, signed_at: ISO 8601, UTC; study_date: YYYYMMDD; lowest_ffr: null where none was measured; signed_by: "" for a draft."""
 
     id: str
     status: Literal[STATUSES]
@@ -44,6 +46,8 @@ class Study(BaseModel):
     asked_urgent: bool
     problem: str
     images: int
+    signed_by: str
+    signed_at: str
 
 
 class StudyPage(BaseModel):
@@ -204,7 +208,11 @@ def sign_report(request: Request, entry: StudyOf, person: Annotated[Person, Depe
     """Signs the report as it stands, by the name of the account."""
     from ccta.report import signing  # loads the typesetter
 
-    root = case_root(entry)
+    root = entry.root if entry.root and (entry.root / "case.json").is_file() else None
+    reason = why_not_signed(root)
+    if reason:
+        note(request, Action.SIGN, entry.id, "refused", reason)
+        raise HTTPException(409, said(language_of(request))[reason])
     with in_a_sentence(409, root):
         version = signing.sign(Case.open(root), person.full_name)
     note(request, Action.SIGN, entry.id, detail=f"version {version.number}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def run_bound(command: Sequence[str], place: Path, limit_s: float, memory_mb: in
     """Runs a command on a leash; PLACE.log gets its output, PLACE.lock is held. go_on: given the newest line about every second; False stops it."""
     place.parent.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-m", "viewer.server.leash", str(memory_mb), f"{place}.lock", *command]
-    with open(f"{place}.log", "a", encoding="utf-8") as log:
+    with open(f"{place}.log", "ab", buffering=0) as log:
         leash = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         reader = threading.Thread(target=_read, args=(leash.stdout, log, lines), daemon=True)
@@ -44,10 +45,10 @@ def run_bound(command: Sequence[str], place: Path, limit_s: float, memory_mb: in
     return Ended(code, last, stopped, late)
 
 
-def _read(output: IO[str], log: IO[str], lines: queue.SimpleQueue) -> None:
+def _read(output: IO[str], log: IO[bytes], lines: queue.SimpleQueue) -> None:
     for line in output:
-        log.write(line)
-        log.flush()
+        with contextlib.suppress(OSError):  # a full disk: the analysis goes on without its log
+            log.write(line.encode())
         if line.strip():
             lines.put(line.strip())
     lines.put(None)

@@ -1,7 +1,7 @@
 """Results back to the PACS: asked for, sent, asked for again, until they are there; exactly once by instance UID.
 
-An object counts as delivered when the PACS, asked by C-FIND or QIDO, says that it holds it. Before anything is sent the PACS is asked, so that what
-arrived before a death of this server, or of the PACS after it had stored, is not sent twice.
+An object counts as delivered when the PACS, asked by C-FIND or QIDO, says that it holds it; with `commitment`, when it has committed to it besides. Before
+anything is sent the PACS is asked, so that what arrived before a death of this server, or of the PACS after it had stored, is not sent twice.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
 
+from pydicom.uid import generate_uid
 from sqlalchemy import select
 
 from ccta.errors import CctaError
@@ -22,6 +23,7 @@ from viewer.server.store import Delivery, DeliveryState, Store, Study
 
 log = logging.getLogger(__name__)
 NOT_SEEN = "the PACS accepted it but does not show it yet"
+NOT_COMMITTED = "the PACS has it and was asked to commit to it"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Courier:
     clock: Callable[[], float] = time.time
 
     def round(self) -> int:
-        """One round over all that is due; gives the number of objects that are there now."""
+        """One round over all that is due; gives the number of objects that the PACS has now."""
         wanted = select(Delivery, Study.study_uid).join(Study, Study.id == Delivery.study_id)
         due = wanted.where(Delivery.state != DeliveryState.THERE.value, Delivery.next_try_s <= self.clock())
         with self.store.session() as session:
@@ -77,9 +79,15 @@ class Courier:
         return len(there) + len(arrived)
 
     def _note_there(self, peer: Peer, parcels: Sequence[Parcel]) -> list[Parcel]:
-        """Those that the PACS says it holds, noted as such."""
+        """Those that the PACS says it holds, noted as such; or it is asked to commit to them, where it does that."""
         there = [p for p in parcels if peer.has(p.study_uid, p.delivery.series_uid, p.delivery.sop_uid)]
-        self._note(there, state=DeliveryState.THERE.value, there_s=self.clock(), error="")
+        if there and peer.commits:
+            transaction = str(generate_uid())
+            self._note(there, transaction_uid=transaction)  # first, for the answer may come at once
+            self._later(there, NOT_COMMITTED, DeliveryState.SENT)
+            peer.commit(transaction, [(p.delivery.sop_class_uid, p.delivery.sop_uid) for p in there])
+        else:
+            self._note(there, state=DeliveryState.THERE.value, there_s=self.clock(), error="")
         return there
 
     def _later(self, parcels: Sequence[Parcel], reason: str, state: DeliveryState = DeliveryState.PENDING) -> int:

@@ -43,6 +43,8 @@ def _password(file: str) -> str:
 class WebPeer:
     """A DICOMweb service."""
 
+    commits = False
+
     def __init__(self, client: DICOMwebClient, name: str):
         self._client, self.name = client, name
 

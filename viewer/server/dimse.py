@@ -12,6 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, Association, _config, build_role, evt
 from pynetdicom.sop_class import (
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+)
+from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelFind as Find,
 )
 from pynetdicom.sop_class import (
@@ -22,9 +26,11 @@ from pynetdicom.sop_class import (
 )
 
 from ccta.errors import BadInput, BadSettings
+from viewer.server.associations import LARGEST_PDU
+from viewer.server.commitment import ASK, request_of
 from viewer.server.headers import ACCEPTED, CT_IMAGES
 from viewer.server.peers import STUDY_KEYS, PeerFailed, StudyFound, study_found
-from viewer.server.scp import LARGEST_PDU, SYNTAXES
+from viewer.server.scp import SYNTAXES
 from viewer.server.settings import Pacs, ServerSettings
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file's own bytes, not decoded and encoded again
@@ -37,7 +43,7 @@ class DimsePeer:
     """A PACS by host, port and AE title."""
 
     def __init__(self, pacs: Pacs, settings: ServerSettings):
-        self._pacs, self._settings = pacs, settings
+        self._pacs, self._settings, self.commits = pacs, settings, pacs.commitment
         self._own = pacs.own_ae_title or settings.listen.ae_title
         self.name = f"{pacs.ae_title} at {pacs.host}:{pacs.port}"
 
@@ -58,6 +64,13 @@ class DimsePeer:
                     if reason:
                         refused[path] = reason
         return refused
+
+    def commit(self, transaction_uid: str, objects: Sequence[tuple[str, str]]) -> None:
+        with self._association([(StorageCommitmentPushModel, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])]) as association:
+            asked = request_of(transaction_uid, objects)
+            status, _ = association.send_n_action(asked, ASK, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
+        if status.get("Status") != 0:
+            raise PeerFailed(f"{self.name} does not take a request for storage commitment ({_said(status)})")
 
     def fetch(self, study_uid: str, keep: Callable[[bytes], object]) -> int:
         identifier = _identifier("STUDY", {"StudyInstanceUID": study_uid})

@@ -12,11 +12,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ccta.errors import BadInput, StorageFailed
@@ -43,11 +44,12 @@ class OtherContent(BadInput):
 
 @dataclass(frozen=True)
 class Intake:
-    """Where instances go. clock: seconds since 1970."""
+    """Where instances go. clock: seconds since 1970. refused: study UID -> instance UID -> when it could not be kept, for want of room or database."""
 
     store: Store
     settings: ServerSettings
     clock: Callable[[], float] = time.time
+    refused: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def take(self, data: bytes, source: str) -> Header:
         """Keeps one DICOM file (as bytes, with its file meta header). Errors: BadInput and its kinds, OutOfRoom, StorageFailed."""
@@ -56,10 +58,26 @@ class Intake:
         header = header_of(data)
         if self._is_ours(header):
             return header  # a PACS that routes our own results back to us
-        self._check_room(len(data))
-        self._keep(self.path_of(header), data)
-        self._index(header, len(data), source)
+        try:
+            self._check_room(len(data))
+            self._keep(self.path_of(header), data)
+            self._index(header, len(data), source)
+        except (StorageFailed, DBAPIError):
+            self.refused.setdefault(header.study_uid, {})[header.sop_uid] = self.clock()
+            raise
+        self._no_longer_refused(header)
         return header
+
+    def incomplete(self) -> set[str]:
+        """The studies of which an instance was refused and has not come again, for `intake.refused_wait_s` at most: not to be taken for complete."""
+        since = self.clock() - self.settings.intake.refused_wait_s
+        return {study for study, instances in list(self.refused.items()) if any(at > since for at in list(instances.values()))}
+
+    def _no_longer_refused(self, header: Header) -> None:
+        left = self.refused.get(header.study_uid, {})
+        left.pop(header.sop_uid, None)
+        if not left:
+            self.refused.pop(header.study_uid, None)
 
     def path_of(self, header: Header) -> Path:
         return self.settings.data_folder / STUDIES / header.study_uid / header.series_uid / f"{header.sop_uid}.dcm"
@@ -72,7 +90,9 @@ class Intake:
         missing = [path for path in root.glob("*/*/*.dcm") if path.stem not in known]
         for path in missing:
             data = path.read_bytes()
-            self._index(header_of(data), len(data), "found on disk")
+            header = header_of(data)
+            self._index(header, len(data), "found on disk")
+            self._no_longer_refused(header)
         for left in (self.settings.data_folder / "incoming").glob("*"):
             if time.time() - left.stat().st_mtime > 3600:  # another process may be writing it
                 left.unlink(missing_ok=True)
@@ -167,10 +187,8 @@ def _study_of(session: Session, header: Header, source: str, now_s: float) -> St
 
 def _defaults() -> dict:
     """The columns' defaults: an insert outside of the session's unit of work does not fill all of them."""
-    return {"state": StudyState.RECEIVED.value, "urgent": False, "generation": 1, "instances": 0, "progress": "", "error": "", "case_path": ""} | {
-        "image_quality": "",
-        "cad_rads": "",
-    }
+    texts = dict.fromkeys(("progress", "error", "case_path", "image_quality", "cad_rads"), "")
+    return {"state": StudyState.RECEIVED.value, "urgent": False, "generation": 1, "instances": 0, "objects_s": 0.0, **texts}
 
 
 def _count(session: Session, study: Study, header: Header, now_s: float) -> None:

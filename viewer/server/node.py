@@ -19,12 +19,13 @@ from viewer.server.intake import Intake
 from viewer.server.orders import complete_studies
 from viewer.server.scp import start_listener
 from viewer.server.settings import ServerSettings
+from viewer.server.signatures import LOOK_S, send_signed
 from viewer.server.store import open_store
 from viewer.server.worker import JobQueue, start_worker, worker_names
 
 log = logging.getLogger(__name__)
 STOP_S = 10.0
-"""How long a thread or worker may take to end before it is left, or killed."""
+"""How long a thread may take to end before it is left."""
 
 
 class Node:
@@ -43,13 +44,16 @@ class Node:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._behind = True  # files may be on disk that the database does not know
+        self._listens_since_s = time.time()
 
     def start(self) -> None:
         if self.settings.listen.callers:
             self._listener = start_listener(self.settings.listen, self.intake)
         self._attend_workers()
-        for name, action in (("clock", self._tick), ("courier", self._courier.round), ("workers", self._attend_workers)):
-            thread = threading.Thread(target=self._again_and_again, args=(name, action), name=name, daemon=True)
+        poll_s = self.settings.intake.poll_s
+        duties = (("clock", self._tick, poll_s), ("courier", self._courier.round, poll_s), ("workers", self._attend_workers, poll_s))
+        for name, action, every_s in (*duties, ("signed reports", self._send_signed, LOOK_S)):
+            thread = threading.Thread(target=self._again_and_again, args=(name, action, every_s), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -61,18 +65,15 @@ class Node:
         for thread in self._threads:
             thread.join(STOP_S)
         for process in self._workers.values():
-            process.stdin.close()
+            process.kill()  # a worker has nothing to save, and its analysis ends with it
         for process in self._workers.values():
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.stdin.close()
+            process.wait()
         self._queue.close()
         self.store.close()
         self._lock.close()
 
-    def _again_and_again(self, name: str, action: Callable[[], object]) -> None:
+    def _again_and_again(self, name: str, action: Callable[[], object], every_s: float) -> None:
         """One duty in its thread. Whatever goes wrong is logged, and tried again."""
         while not self._stop.is_set():
             try:
@@ -82,17 +83,22 @@ class Node:
                 log.warning("%s waits: %s", name, error if isinstance(error, CctaError) else f"{type(error).__name__}, the database or the disk is away")
             except Exception:
                 log.exception("%s failed and is tried again", name)
-            self._stop.wait(self.settings.intake.poll_s)
+            self._stop.wait(every_s)
 
     def _tick(self) -> None:
         if self._behind:
             self.intake.reindex()
             self._queue.adopt(worker_names(self.settings))
-            self._behind = False
+            self._behind, self._listens_since_s = False, time.time()
         if self._watched is not None:
             self._watched.look()
-        complete_studies(self.store, self.settings.intake.quiet_s, time.time())
-        self._queue.hand_over(time.time())
+        now_s = time.time()
+        if now_s - self._listens_since_s >= self.settings.intake.quiet_s:  # silence while nothing could come says nothing
+            complete_studies(self.store, self.settings.intake.quiet_s, now_s, self.intake.incomplete())
+        self._queue.hand_over(now_s)
+
+    def _send_signed(self) -> None:
+        send_signed(self.store, self.settings)
 
     def _attend_workers(self) -> None:
         """Starts the workers, and again those that died."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -13,11 +15,11 @@ from viewer.server.store import Instance, Job, Store, Study, StudyState
 OPEN_JOBS = (StudyState.WAITING.value, StudyState.RUNNING.value)
 
 
-def complete_studies(store: Store, quiet_s: float, now_s: float) -> int:
-    """Studies for which nothing came for the quiet time are ordered; gives their number."""
+def complete_studies(store: Store, quiet_s: float, now_s: float, incomplete: Collection[str] = ()) -> int:
+    """Studies for which nothing came for the quiet time are ordered, but for those known to be incomplete (study UIDs); gives their number."""
     quiet = (Study.state == StudyState.RECEIVED.value, Study.last_instance_s <= now_s - quiet_s)
     with store.session() as session:
-        ids = list(session.scalars(select(Study.id).where(*quiet)))
+        ids = [number for number, uid in session.execute(select(Study.id, Study.study_uid).where(*quiet)) if uid not in incomplete]
     return sum(_complete(store, study_id, quiet) for study_id in ids)
 
 

@@ -18,19 +18,14 @@ from viewer.server.audit import Action
 from viewer.server.proxy import page_of
 from viewer.server.security import POLICY
 from viewer.server.services import PersonOf, ServicesOf, Viewing, may, note
-from viewer.server.words import LANGUAGES, preferred, said
+from viewer.server.words import LANGUAGE_COOKIE, LANGUAGES, language_of, said
 from viewer.server.worklist import SORTS, STATUSES
 
 TEMPLATES = Path(__file__).parent / "templates"
-LANGUAGE_COOKIE = "ccta_language"
 ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 ENDED = "This viewer is not open for you; log in and open the case from the worklist."
 
 router = APIRouter(include_in_schema=False)
-
-
-def language_of(request: Request) -> str:
-    return preferred(request.query_params.get("language") or request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
 
 
 def rendered(request: Request, template: str, status: int = 200, policy: str = POLICY, **values) -> HTMLResponse:

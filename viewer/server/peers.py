@@ -46,6 +46,12 @@ def study_found(answer: Dataset) -> StudyFound:
 class Peer(Protocol):
     """What one association or session with a PACS can do. Every method raises PeerFailed in one sentence."""
 
+    commits: bool
+    """Whether it is to be asked for storage commitment."""
+
+    def commit(self, transaction_uid: str, objects: Sequence[tuple[str, str]]) -> None:
+        """Asks it to take responsibility for objects as (class UID, instance UID); the answer comes to the listener."""
+
     def find(self, query: dict[str, str]) -> list[StudyFound]:
         """Studies that match DICOM keywords and their values (wildcards * and ?, dates YYYYMMDD or a range with -)."""
 

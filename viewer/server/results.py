@@ -79,5 +79,6 @@ def order_deliveries(session: Session, settings: ServerSettings, study: Study, o
             state=DeliveryState.PENDING.value,
             tries=0,
             next_try_s=0.0,
+            transaction_uid="",
             error="",
         )

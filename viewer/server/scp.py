@@ -7,18 +7,18 @@ import ssl
 
 from pynetdicom import AE, evt
 from pynetdicom.pdu import P_DATA_TF
-from pynetdicom.sop_class import Verification
-from pynetdicom.transport import ThreadedAssociationServer
+from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 from sqlalchemy.exc import DBAPIError
 
 from ccta.errors import BadInput, BadSettings, StorageFailed
+from viewer.server.associations import LARGEST_PDU, GuardedServer, serve_associations
+from viewer.server.commitment import on_report
 from viewer.server.headers import ACCEPTED, ForeignObject
 from viewer.server.intake import MB, Intake, OtherContent, TooLarge
 from viewer.server.settings import ListenSettings
 
 log = logging.getLogger(__name__)
 SUCCESS, OUT_OF_RESOURCES, NOT_THIS_CLASS, CANNOT_UNDERSTAND, DUPLICATE = 0x0000, 0xA700, 0xA900, 0xC000, 0x0111
-LARGEST_PDU = 262_144  # bytes: fewer, larger pieces; the default of 16 kB halves the throughput
 SYNTAXES = (
     "1.2.840.10008.1.2.1",  # explicit little endian
     "1.2.840.10008.1.2",
@@ -38,7 +38,7 @@ SYNTAXES = (
 """Kept as they come; those that the reader cannot decode make the analysis say so."""
 
 
-def start_listener(settings: ListenSettings, intake: Intake) -> ThreadedAssociationServer:
+def start_listener(settings: ListenSettings, intake: Intake) -> GuardedServer:
     """The SCP in threads of its own, until its `shutdown()`. BadSettings where nobody may send or the port is taken."""
     if not settings.callers:
         raise BadSettings("nobody may send to this listener: name the senders' AE titles in listen.callers of server.toml")
@@ -48,13 +48,16 @@ def start_listener(settings: ListenSettings, intake: Intake) -> ThreadedAssociat
     entity.maximum_associations = settings.associations
     entity.maximum_pdu_size = LARGEST_PDU
     entity.network_timeout = settings.idle_s
+    entity.acse_timeout = min(entity.acse_timeout, settings.idle_s)
     entity.add_supported_context(Verification)
     for sop_class in ACCEPTED:
         entity.add_supported_context(sop_class, list(SYNTAXES))
+    entity.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)  # a PACS that answers to our request
     limit = intake.settings.intake.largest_mb * MB
-    handlers = [(evt.EVT_C_STORE, _on_store, [intake]), (evt.EVT_PDU_RECV, _on_pdu, [limit]), (evt.EVT_REJECTED, _on_rejected)]
+    report = (evt.EVT_N_EVENT_REPORT, on_report, [intake.store, intake.settings.out.retry_s])
+    handlers = [report, (evt.EVT_C_STORE, _on_store, [intake]), (evt.EVT_PDU_RECV, _on_pdu, [limit]), (evt.EVT_REJECTED, _on_rejected)]
     try:
-        return entity.start_server((settings.host, settings.port), block=False, ssl_context=tls_of(settings), evt_handlers=handlers)
+        return serve_associations(entity, (settings.host, settings.port), tls_of(settings), handlers)
     except OSError as error:
         raise BadSettings(f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another listen.host or listen.port") from error
 

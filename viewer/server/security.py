@@ -12,6 +12,7 @@ import secrets
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
@@ -99,6 +100,10 @@ class Gate:
         except TooLarge:
             if not started:
                 await sentence(413, "This request is larger than the server takes.")(scope, receive, sending)
+        except OperationalError as error:
+            log.warning("the database does not answer (%s)", type(error.orig).__name__)
+            if not started:
+                await sentence(503, "The database of the server does not answer. Try again in a minute.")(scope, receive, sending)
         except Exception:
             reference = secrets.token_hex(4)
             log.exception("error %s at %s", reference, method)

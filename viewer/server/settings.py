@@ -34,6 +34,7 @@ class IntakeSettings:
     """What happens to what comes in, by whichever way."""
 
     quiet_s: float = 60.0  # a study is complete when nothing came for so long: senders pause some seconds between series
+    refused_wait_s: float = 900.0  # a study of which an instance was refused (no room, no database) waits so long for it: senders try again within minutes
     largest_mb: float = 2048.0  # one instance; an enhanced CT of 2000 frames has 1 GB
     keep_free_mb: float = 2048.0  # of the data folder's disk: below it senders are told "out of resources", so that running jobs can still end
     watched_folder: str = ""  # DICOM files put here are taken in; empty: none
@@ -67,6 +68,7 @@ class Pacs:
     ae_title: str = ""
     own_ae_title: str = ""  # the title we call with; empty: listen.ae_title
     retrieve: str = "get"  # "move": the PACS sends to our listener, which it must know
+    commitment: bool = False  # also ask for storage commitment; the PACS answers to our listener, and has to be among listen.callers
     tls: bool = False
     certificate: str = ""  # ours, PEM, where the PACS asks for one
     key: str = ""
@@ -74,6 +76,8 @@ class Pacs:
     def __post_init__(self):
         if not self.url and not (self.host and self.ae_title):
             raise BadSettings("a PACS needs a DICOMweb url, or host and ae_title")
+        if self.commitment and self.url:
+            raise BadSettings("storage commitment is a service of DICOM, not of DICOMweb: give the PACS host and ae_title, or leave commitment out")
         if self.retrieve not in PACS_KINDS:
             raise BadSettings(f"retrieve is one of {PACS_KINDS}, got {self.retrieve!r}")
 
@@ -145,6 +149,9 @@ class ServerSettings:
             raise BadSettings("TLS of the listener needs both listen.certificate and listen.key")
         if self.out.destination and self.out.destination not in self.pacs:
             raise BadSettings(f"out.destination is {self.out.destination!r}, but there is no table [pacs.{self.out.destination}]")
+        for name, pacs in self.pacs.items():
+            if pacs.commitment and pacs.ae_title not in self.listen.callers:
+                raise BadSettings(f"pacs.{name} commits to what it stores by calling us: name {pacs.ae_title} in listen.callers too")
         for table, name in (("intake", "quiet_s"), ("intake", "poll_s"), ("analysis", "workers"), ("analysis", "tries"), ("analysis", "limit_minutes")):
             if not getattr(getattr(self, table), name) > 0:
                 raise BadSettings(f"{table}.{name} must be more than 0, got {getattr(getattr(self, table), name)}")

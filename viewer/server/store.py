@@ -43,7 +43,7 @@ class StudyState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where a result object stands. SENT: accepted by the PACS, not yet seen there. THERE: the PACS was asked and has it."""
+    """Where a result object stands. SENT: accepted by the PACS, not yet seen there. THERE: the PACS was asked and has it, or committed to it."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -80,6 +80,8 @@ class Study(Base):
     """One sentence; empty where nothing is wrong."""
     case_path: Mapped[str] = mapped_column(Text, default="")
     """The case of the newest finished analysis, relative to the data folder."""
+    objects_s: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    """When the DICOM objects of that case were made last; 0: the case was not made here."""
     image_quality: Mapped[str] = mapped_column(String(100), default="")
     cad_rads: Mapped[str] = mapped_column(String(100), default="")
     lowest_ffr: Mapped[float | None] = mapped_column(Float)
@@ -137,6 +139,8 @@ class Delivery(Base):
     tries: Mapped[int] = mapped_column(Integer, default=0)
     next_try_s: Mapped[float] = mapped_column(Float, default=0.0)
     there_s: Mapped[float | None] = mapped_column(Float)
+    transaction_uid: Mapped[str] = mapped_column(String(64), default="", server_default="", index=True)
+    """Of the storage commitment that the PACS was asked for last; empty: none."""
     error: Mapped[str] = mapped_column(Text, default="")
     __table_args__ = (UniqueConstraint("sop_uid", "destination"),)
 

@@ -17,10 +17,9 @@ log = logging.getLogger(__name__)
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 STEADY_S = 60.0
-"""A process that lived so long is started again at once; one that dies sooner waits twice as long each time."""
+"""A process that lived so long is started again at once; one that dies sooner waits twice as long each time. Also one that says that its settings are wrong:
+the database may be away for a night, and server.toml may be corrected meanwhile."""
 END_S = 20.0
-BAD_INPUT = 2
-"""The exit code of a `ccta` command whose settings are wrong: starting it again would not help."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,6 @@ class Supervisor:
             except asyncio.CancelledError:
                 await self._end(process)
                 raise
-            if code == BAD_INPUT:
-                log.error("%s cannot run with these settings; see the sentence above. The rest of the server goes on without it.", part.name)
-                return
             wait_s = self._first_wait_s if time.monotonic() - begun > STEADY_S else min(2 * wait_s, LONGEST_WAIT_S)
             log.warning("%s ended with %d and is started again in %.0f s", part.name, code, wait_s)
             await asyncio.sleep(wait_s)

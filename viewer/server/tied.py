@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     parent, *words = sys.argv[1:]
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # at once: the server may be started again at once, and the data folder is for one
     if os.getppid() != int(parent):  # it ended before the line above
         return
     sys.argv = ["ccta", *words]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import Request
+
 LANGUAGES = ("en", "zh")
+LANGUAGE_COOKIE = "ccta_language"
 
 WORDS = {
     "title": ("Coronary CT worklist", "冠脉 CT 工作列表"),
@@ -57,6 +63,7 @@ WORDS = {
     "retry": ("Retry", "重试"),
     "cancel": ("Cancel", "取消"),
     "first": ("First", "优先"),
+    "not_first": ("Not first", "取消优先"),
     "none": ("No study matches.", "没有符合条件的检查。"),
     "empty": ("No study yet. Send one by DICOM, or upload it here.", "尚无检查。请通过 DICOM 发送,或在此上传。"),
     "count": ("studies", "项检查"),
@@ -67,6 +74,14 @@ WORDS = {
     "uploaded": ("The study was taken in.", "检查已接收。"),
     "lost": ("The server does not answer. The list is old.", "服务器无响应,列表可能已过时。"),
     "sign": ("Sign", "签署"),
+    "sign_sure": ("Yes, sign", "确认签署"),
+    "signed": ("signed by", "签署:"),
+    "not_analysed": ("This study has not been analysed yet.", "此检查尚未分析。"),
+    "signed_already": ("The report is signed already. What comes later is an addendum, or a new draft.", "报告已签署。后续内容请写入补充,或生成新的草稿。"),
+    "draft_stale": (
+        "There is no report that follows from the case as it is now. Open the case and make the report again, then sign.",
+        "当前没有与病例一致的报告。请打开病例重新生成报告后再签署。",
+    ),
     "language": ("中文", "English"),
     # administration
     "users": ("Users", "用户"),
@@ -107,3 +122,8 @@ def preferred(chosen: str, accepted: str) -> str:
     if chosen in LANGUAGES:
         return chosen
     return "zh" if accepted.strip().lower().startswith("zh") else "en"
+
+
+def language_of(request: Request) -> str:
+    """The language of a request's answer: of the address, of the cookie of an earlier choice, of the browser."""
+    return preferred(request.query_params.get("language") or request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))

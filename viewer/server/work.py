@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from ccta.errors import StorageFailed
 from viewer.server.child import Ended, run_bound
-from viewer.server.intake import STUDIES
+from viewer.server.intake import MB, STUDIES
 from viewer.server.orders import place
 from viewer.server.results import order_deliveries, result_objects, summary_at
 from viewer.server.settings import ServerSettings
@@ -45,7 +47,9 @@ def run_job(store: Store, settings: ServerSettings, job_id: int) -> None:
         return
     try:
         ended = _analyse(store, settings, task)
-        made = _make_objects(store, settings, task) if _good(ended) and not settings.analysis.command else Ended(0, "")
+        made = Ended(0, "")
+        if _good(ended) and not settings.analysis.command:
+            made = export_objects(settings, settings.data_folder / task.case_path, lambda line: _go_on(store, task, _shown(settings, line)))
     except OSError as error:
         ended = made = Ended(1, f"the analysis could not be started ({error.strerror})")
     if not (ended.stopped or made.stopped):
@@ -58,8 +62,8 @@ def patiently[T](action: Callable[[], T], longest_s: float = 30.0) -> T:
     while True:
         try:
             return action()
-        except DBAPIError as error:
-            log.warning("the database does not answer (%s); trying again in %.1f s", type(error.orig).__name__, wait_s)
+        except (DBAPIError, StorageFailed) as error:
+            log.warning("the database does not answer (%s); trying again in %.1f s", type(getattr(error, "orig", error)).__name__, wait_s)
         time.sleep(wait_s)
         wait_s = min(2 * wait_s, longest_s)
 
@@ -91,11 +95,10 @@ def _analyse(store: Store, settings: ServerSettings, task: Task) -> Ended:
     return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, _shown(settings, line)))
 
 
-def _make_objects(store: Store, settings: ServerSettings, task: Task) -> Ended:
-    """The DICOM objects of a finished case, in its own folder."""
-    rules, case = settings.analysis, settings.data_folder / task.case_path
+def export_objects(settings: ServerSettings, case: Path, go_on: Callable[[str], bool]) -> Ended:
+    """Makes the DICOM objects of a finished case, in its own folder. go_on: as in `run_bound`."""
     command = [*CCTA, "export", str(case), str(case / "dicom"), "--dicom"]
-    return run_bound(command, case, 60 * rules.limit_minutes, rules.memory_mb, lambda line: _go_on(store, task, _shown(settings, line)))
+    return run_bound(command, case, 60 * settings.analysis.limit_minutes, settings.analysis.memory_mb, go_on)
 
 
 def _good(ended: Ended) -> bool:
@@ -134,16 +137,24 @@ def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended, wi
             study.error = f"no DICOM results: {without_objects}" if without_objects else ""
             return
         job.state, job.error = StudyState.FAILED.value, _sentence(settings, ended)
-        if ended.code != BAD_INPUT and not ended.late and job.tries < settings.analysis.tries:
-            place(session, study, job.tries + 1, time.time() + settings.analysis.retry_s * 2 ** (job.tries - 1))
-            study.progress = f"try {job.tries + 1} of {settings.analysis.tries} follows; the last one: {job.error}"[:200]
+        crashed, full = ended.code != BAD_INPUT and not ended.late, not has_room(settings)
+        if crashed and (full or job.tries < settings.analysis.tries):
+            tries = job.tries if full else job.tries + 1  # a full disk is not the study's fault
+            place(session, study, tries, time.time() + settings.analysis.retry_s * 2 ** (job.tries - 1))
+            why = "the disk is full; it is tried again" if full else f"try {tries} of {settings.analysis.tries} follows"
+            study.progress = f"{why}; the last one: {job.error}"[:200]
         else:
             study.state, study.error, study.progress = StudyState.FAILED.value, job.error, ""
 
 
+def has_room(settings: ServerSettings) -> bool:
+    """Whether the data folder's disk has what `intake.keep_free_mb` keeps for running jobs, and more than nothing."""
+    return shutil.disk_usage(settings.data_folder).free > max(settings.intake.keep_free_mb, 1.0) * MB
+
+
 def _note_result(session: Session, settings: ServerSettings, task: Task, summary: Summary) -> None:
     study = session.scalar(select(Study).where(Study.study_uid == task.study_uid))
-    study.case_path, study.progress, study.error = task.case_path, "", ""
+    study.case_path, study.progress, study.error, study.objects_s = task.case_path, "", "", time.time()
     study.image_quality, study.cad_rads, study.lowest_ffr = summary.image_quality, summary.cad_rads, summary.lowest_ffr
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.engine import make_url
 
 from viewer.server.settings import ServerSettings, server_settings
 from viewer.server.store import BUSY_S, Job, Store, StudyState, make_engine, open_store
-from viewer.server.work import run_job
+from viewer.server.work import patiently, run_job
 
 QUEUE, WORKFLOW, VERSION = "analyses", "analyse", "1"
 """The version is fixed: a job is only a number, and its work may be taken up by a newer version of this program."""
@@ -102,7 +102,7 @@ def start_worker(settings: ServerSettings, name: str) -> subprocess.Popen:
 
 def serve_queue(settings: ServerSettings, name: str) -> None:
     """Registers what a job is and takes jobs from the queue, one at a time, in threads of DBOS."""
-    store = open_store(settings.database_url)
+    store = patiently(lambda: open_store(settings.database_url))
 
     @DBOS.step(name="run")
     def run(job_id: int) -> None:

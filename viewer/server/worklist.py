@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Select, case, func, or_, select
 
+from viewer.server.signatures import signature_of
 from viewer.server.store import Store, Study, StudyState
 
 STATUSES = tuple(state.value for state in StudyState)
@@ -22,7 +23,8 @@ SEVERE = ("4A", "4B", "5")
 class Entry:
     """One line. id: the study's name in addresses, which tells nothing. root: its case directory, never shown; None before there is one.
 
-    urgent: asked for, or severe by CAD-RADS or FFR. status: as in StudyState. Times are ISO 8601, UTC.
+    urgent: asked for, or severe by CAD-RADS or FFR. status: as in StudyState. signed_by: who signed the report as it is now; empty for a draft.
+    Times are ISO 8601, UTC.
     """
 
     id: str
@@ -41,6 +43,8 @@ class Entry:
     asked_urgent: bool = False
     problem: str = ""
     images: int = 0
+    signed_by: str = ""
+    signed_at: str = ""
     root: Path | None = field(default=None, repr=False)
 
     def public(self) -> dict:
@@ -83,11 +87,13 @@ class Worklist:
             return self._entry(row) if row else None
 
     def _entry(self, row: Study) -> Entry:
+        root = self._data / row.case_path if row.case_path else None
+        signature = signature_of(root) if root and row.state == StudyState.DONE else None
         received = datetime.fromtimestamp(row.received_s, UTC).isoformat(timespec="seconds") if row.received_s else ""
         return Entry(
             str(row.id), row.state, row.patient_name, row.patient_id, row.study_date, row.description, row.accession, received, row.progress,
             row.image_quality, row.cad_rads, row.lowest_ffr, row.urgent or is_severe(row.cad_rads, row.lowest_ffr), row.urgent, row.error, row.instances,
-            self._data / row.case_path if row.case_path else None,
+            *((signature.by, signature.at) if signature else ("", "")), root,
         )  # fmt: skip
 
 

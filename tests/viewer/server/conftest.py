@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from glob import glob
 from pathlib import Path
@@ -24,13 +26,17 @@ def free_port() -> int:
 
 
 class Postgres:
-    """PostgreSQL in a folder of its own, on a loopback port. Root hands it to the user postgres, since it refuses to run as root."""
+    """PostgreSQL in a folder of its own, on a loopback port. Root hands it to the user postgres, since it refuses to run as root.
 
-    def __init__(self, folder: Path):
+    durable: through a power cut, as in use; a test needs no more than to survive kills, which costs no waiting for the disk.
+    """
+
+    def __init__(self, folder: Path, durable: bool = False):
         found = sorted(glob("/usr/lib/postgresql/*/bin/initdb"))
         if not found:
             pytest.skip("PostgreSQL is not here; install the package `postgresql` to run this test")
         self.bin, self.folder, self.port = Path(found[-1]).parent, folder, free_port()
+        self.options = "" if durable else "-c fsync=off -c full_page_writes=off"
         self.lead = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self.lead and not shutil.which("runuser"):
             pytest.skip("root may not run PostgreSQL, and there is no runuser to run it as the user postgres")
@@ -44,11 +50,23 @@ class Postgres:
         subprocess.run([*self.lead, self.bin / program, *map(str, words)], check=True, cwd=self.folder, stdout=subprocess.DEVNULL)
 
     def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} {self.options}"
         self.call("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w", "-o", options, "start")
 
     def stop(self) -> None:
         self.call("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "stop")
+
+    def start_again(self) -> None:
+        """After a kill; waits for the last of the old processes to be gone."""
+        while True:
+            try:
+                return self.start()
+            except subprocess.CalledProcessError:
+                time.sleep(0.2)
+
+    def kill(self) -> None:
+        """Kill -9 of its first process; the others notice and end."""
+        os.kill(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
     def database(self, name: str) -> str:
         """The URL of a new, empty database."""

@@ -1,7 +1,6 @@
 """Instances in: by C-STORE, from a watched folder, exactly once, byte for byte; what is wrong is refused with its status."""
 
 import os
-import ssl
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from tests.viewer.server.conftest import free_port
 from tests.viewer.server.small_dicom import bytes_of, ct_slice, pdf_object, send
 from viewer.server.folder import WatchedFolder
 from viewer.server.intake import Intake, OtherContent, OutOfRoom
+from viewer.server.orders import complete_studies
 from viewer.server.scp import start_listener
 from viewer.server.settings import IntakeSettings, ListenSettings, ServerSettings
 from viewer.server.store import Delivery, Instance, Job, Study, open_store
@@ -133,19 +133,6 @@ def test_without_known_senders_nobody_listens(intake):
         start_listener(ListenSettings(), intake)
 
 
-def test_tls_with_certificates_of_both_sides(intake, tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([*words, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-    client = ssl.create_default_context(cafile=str(certificate))
-    client.check_hostname = False
-    with listening(intake, certificate=str(certificate), key=str(key), client_authority=str(certificate)) as port:
-        assert send(port, [ct_slice("1.2.3")]) == []
-        assert send(port, [ct_slice("1.2.3")], tls=client) == []
-        client.load_cert_chain(certificate, key)
-        assert send(port, [ct_slice("1.2.3")], tls=client) == [0]
-
-
 def test_a_full_disk_is_out_of_resources_and_leaves_nothing(intake, tmp_path):
     full = replace(intake, settings=replace(intake.settings, intake=IntakeSettings(keep_free_mb=1e12)))
     with listening(full) as port:
@@ -168,6 +155,21 @@ def test_a_full_disk_is_out_of_resources_and_leaves_nothing(intake, tmp_path):
     """
     assert subprocess.run([sys.executable, "-c", program, tmp_path], env={**os.environ, "PYTHONPATH": os.getcwd()}).returncode == 7
     assert not [path for path in (tmp_path / "full").rglob("*") if path.is_file()]
+
+
+def test_a_study_of_which_a_slice_was_refused_waits_for_it(intake):
+    now = [1000.0]
+    roomy = replace(intake, clock=lambda: now[0])
+    full = replace(roomy, settings=replace(intake.settings, intake=IntakeSettings(keep_free_mb=1e12)))
+    roomy.take(bytes_of(ct_slice("1.2.3")), "CT1")
+    with pytest.raises(OutOfRoom):
+        full.take(bytes_of(ct_slice("1.2.3", number=2)), "CT1")
+    assert full.incomplete() == {"1.2.3"} and complete_studies(intake.store, 60.0, 1100.0, full.incomplete()) == 0
+    now[0] += 901
+    assert full.incomplete() == set()
+    now[0] -= 901
+    roomy.take(bytes_of(ct_slice("1.2.3", number=2)), "CT1")  # the sender tries again, and there is room
+    assert roomy.incomplete() == set() and complete_studies(intake.store, 60.0, 1100.0, roomy.incomplete()) == 1
 
 
 def test_late_images_reopen_a_study_and_supersede_what_was_ordered(intake):

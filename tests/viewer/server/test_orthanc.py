@@ -13,14 +13,20 @@ from ccta.errors import CctaError
 from tests.conftest import run_ccta
 from tests.viewer.server.conftest import free_port
 from tests.viewer.server.orthanc import ORTHANC, PASSWORD, USER, Orthanc
-from tests.viewer.server.small_dicom import bytes_of, ct_slice, pdf_object
+from tests.viewer.server.small_dicom import bytes_of, ct_slice
 from viewer.server.node import Node
 from viewer.server.peers import connected
 from viewer.server.settings import AnalysisSettings, IntakeSettings, ListenSettings, OutSettings, Pacs, ServerSettings
 from viewer.server.store import Delivery, Study
 
 pytestmark = pytest.mark.skipif(ORTHANC is None, reason="no Orthanc here; install the packages `orthanc` and `orthanc-dicomweb`")
-COPIES_RESULT = "import pathlib, shutil, sys; d = pathlib.Path(sys.argv[3]) / 'dicom'; d.mkdir(parents=True); shutil.copy(sys.argv[1], d / 'report.dcm')"
+MAKES_RESULT = """
+import pathlib, sys
+from tests.viewer.server.small_dicom import bytes_of, pdf_object
+study, case = map(pathlib.Path, sys.argv[1:3])
+(case / "dicom").mkdir(parents=True)
+(case / "dicom" / "report.dcm").write_bytes(bytes_of(pdf_object(study.name)))
+"""
 """Stands in for the analysis, which is tested elsewhere: a case that holds one result."""
 
 
@@ -42,44 +48,71 @@ def pacs(tmp_path_factory, orthanc) -> dict[str, Pacs]:
     secret = tmp_path_factory.mktemp("secret") / "password"
     secret.write_text(PASSWORD + "\n")
     web = Pacs(url=f"http://127.0.0.1:{orthanc.port}/dicom-web", user=USER, password_file=str(secret))
-    return {"dimse": Pacs(host="127.0.0.1", port=orthanc.dicom_port, ae_title="ORTHANC"), "web": web}
+    return {"dimse": Pacs(host="127.0.0.1", port=orthanc.dicom_port, ae_title="ORTHANC", commitment=True), "web": web}
 
 
-def awaited(node: Node, state: str) -> Study:
-    """The study, once it and all its deliveries are done."""
+@pytest.fixture(scope="module")
+def node(tmp_path_factory, port, pacs):
+    """A running node. What Orthanc sends goes back to it by DICOM with storage commitment, what comes from the watched folder by STOW."""
+    root = tmp_path_factory.mktemp("node")
+    (root / "inbox").mkdir()
+    running = Node(
+        ServerSettings(
+            data=str(root / "data"),
+            listen=ListenSettings(port=port, callers=("ORTHANC",)),
+            intake=IntakeSettings(keep_free_mb=0, quiet_s=0.5, poll_s=0.1, settle_s=0.1, watched_folder=str(root / "inbox")),
+            analysis=AnalysisSettings(command=(sys.executable, "-c", MAKES_RESULT)),
+            out=OutSettings(destination="web", retry_s=0.2),
+            pacs=pacs,
+        )
+    )
+    running.start()
+    yield running
+    running.stop()
+
+
+def awaited(node: Node, study_uid: str) -> tuple[Study, Delivery]:
+    """The study, once it is done, and its only result, once it is delivered."""
     for _ in range(600):
         with node.store.session() as session:
-            study, sent = session.scalar(select(Study)), list(session.scalars(select(Delivery)))
-        if study is not None and study.state == state and sent and all(one.state == "there" for one in sent):
-            return study
+            study = session.scalar(select(Study).where(Study.study_uid == study_uid))
+            sent = list(session.scalars(select(Delivery).where(Delivery.study_id == study.id))) if study else []
+        if study is not None and study.state == "done" and sent and all(one.state == "there" for one in sent):
+            (only,) = sent
+            return study, only
         time.sleep(0.1)
     raise AssertionError(f"the study is {study and study.state} ({study and study.error}), deliveries {[(one.state, one.error) for one in sent]}")
 
 
-def test_a_study_goes_from_the_pacs_through_the_node_and_its_result_back(tmp_path, orthanc, port, pacs):
-    result = bytes_of(pdf_object("1.2.3"))
-    (tmp_path / "result.dcm").write_bytes(result)
-    settings = ServerSettings(
-        data=str(tmp_path / "data"),
-        listen=ListenSettings(port=port, callers=("ORTHANC",)),
-        intake=IntakeSettings(keep_free_mb=0, quiet_s=0.5, poll_s=0.1),
-        analysis=AnalysisSettings(command=(sys.executable, "-c", COPIES_RESULT, str(tmp_path / "result.dcm"))),
-        out=OutSettings(destination="dimse", retry_s=0.2),
-        pacs=pacs,
-    )
+def test_a_study_goes_from_the_pacs_through_the_node_and_its_result_back_with_commitment(orthanc, node):
     for number in (1, 2, 3):
         orthanc.put(bytes_of(ct_slice("1.2.3", number=number)))
-    node = Node(settings)
-    node.start()
-    try:
-        orthanc.send_everything()
-        study = awaited(node, "done")
-        assert (study.instances, study.patient_name) == (3, "Wang^XiaoMing=王^小明")
-    finally:
-        node.stop()
-    sent = pydicom.dcmread(io.BytesIO(result))
-    assert pydicom.dcmread(io.BytesIO(orthanc.file_of(str(sent.SOPInstanceUID)))) == sent
-    assert orthanc.count() == 4
+    orthanc.send_everything()
+    study, result = awaited(node, "1.2.3")
+    assert (study.instances, study.patient_name, study.source) == (3, "Wang^XiaoMing=王^小明", "ORTHANC")
+    assert result.destination == "dimse" and result.transaction_uid
+    assert_same(orthanc, node, result)
+    assert len(orthanc.kinds_of("1.2.3")) == 4
+
+
+def test_a_study_goes_by_stow_to_the_pacs_by_wado_to_the_node_and_its_result_by_stow_back(tmp_path, orthanc, node, pacs):
+    for number in (1, 2):
+        (tmp_path / f"{number}.dcm").write_bytes(bytes_of(ct_slice("1.2.4", number=number)))
+    with connected(pacs["web"], node.settings) as peer:
+        peer.store(sorted(tmp_path.glob("*.dcm")))
+    settings = tmp_path / "server.toml"
+    settings.write_text("".join(f'[pacs.web]\nurl = "{one.url}"\nuser = "{one.user}"\npassword_file = "{one.password_file}"\n' for one in [pacs["web"]]))
+    assert run_ccta("pull", "web", node.settings.intake.watched_folder, "--study", "1.2.4", "--config", settings) == 0
+    study, result = awaited(node, "1.2.4")
+    assert (study.instances, study.source, result.destination, result.transaction_uid) == (2, "folder", "web", "")
+    assert_same(orthanc, node, result)
+    assert len(orthanc.kinds_of("1.2.4")) == 3
+
+
+def assert_same(orthanc, node: Node, result: Delivery) -> None:
+    """What the PACS gives is what the case holds."""
+    there = pydicom.dcmread(io.BytesIO(orthanc.file_of(result.sop_uid)))
+    assert there == pydicom.dcmread(node.settings.data_folder / result.path)
 
 
 @pytest.mark.parametrize("way", ["dimse", "web"])
@@ -89,7 +122,7 @@ def test_files_are_stored_found_and_fetched(tmp_path, orthanc, pacs, way):
     for number, one in enumerate(slices):
         (tmp_path / f"{number}.dcm").write_bytes(bytes_of(one))
     fetched = []
-    with connected(pacs[way], ServerSettings(data=str(tmp_path), pacs=pacs)) as peer:
+    with connected(pacs[way], ServerSettings(data=str(tmp_path))) as peer:
         assert not peer.has(uid, f"{uid}.1", f"{uid}.1.1")
         peer.store(sorted(tmp_path.glob("*.dcm")))
         assert peer.has(uid, f"{uid}.1", f"{uid}.1.1")

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from tests.viewer.server.conftest import free_port
-from tests.viewer.small_case import write_small_case
+from tests.viewer.small_case import write_drafted_case
 from tests.viewer.test_browser import CHROMIUM, HARMLESS, SOFTWARE_GL
 from viewer.server.accounts import Accounts, Person
 from viewer.server.sessions import Launcher, NotOpened, resident_mb
@@ -43,7 +43,7 @@ def alive(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     root = tmp_path_factory.mktemp("reading") / "case"
-    write_small_case(root)
+    write_drafted_case(root)
     return root
 
 
@@ -199,6 +199,11 @@ def test_a_person_logs_in_reads_a_case_and_logs_out(tmp_path, case):
         page.fill("[name=text]", "one")
         page.wait_for_selector("tr[data-study]")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.click("[data-do=sign]")
+        assert page.inner_text("[data-do=sign]") == "Yes, sign" and page.locator(".signed").count() == 0
+        page.click("[data-do=sign]")
+        page.wait_for_selector(".signed")
+        assert "signed by First administrator" in page.inner_text(".signed") and page.locator("[data-do=sign]").count() == 0
         page.click("[data-do=open]")
         page.wait_for_selector("#axial img", timeout=120_000)
         view = page.url
@@ -219,18 +224,17 @@ def test_a_person_logs_in_reads_a_case_and_logs_out(tmp_path, case):
         browser.close()
 
 
-def test_a_process_that_dies_is_started_again_and_one_with_wrong_settings_is_not(tmp_path):
-    supervisor = Supervisor([Part("lists", ("user", "list", "--data", str(tmp_path))), Part("wrong", ("user", "lock", "nobody", "--data", str(tmp_path)))], 0.1)
+def test_a_process_that_ends_is_started_again_whatever_it_says():
+    """Also one that calls its settings wrong: the database that it does not find may come back."""
+    supervisor = Supervisor([Part("wrong", ("listen", "--no-such-option"))], 0.1)
 
     async def story():
-        running, seen = asyncio.create_task(supervisor.run()), set()
-        while len(seen) < 2 or supervisor.processes["wrong"].returncode is None:
+        running, seen = asyncio.create_task(supervisor.run()), {}
+        while len(seen) < 2 or None in (one.returncode for one in seen.values()):
             await asyncio.sleep(0.05)
-            seen |= {supervisor.processes["lists"].pid} if "lists" in supervisor.processes else set()
-        last = supervisor.processes["lists"]
+            seen |= {one.pid: one for one in supervisor.processes.values()}
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        return last, supervisor.processes["wrong"].returncode
+        return [one.returncode for one in seen.values()]
 
-    last, wrong = asyncio.run(story())
-    assert last.returncode is not None and wrong == 2
+    assert set(asyncio.run(story())) == {2}

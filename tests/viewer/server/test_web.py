@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 from starlette.routing import Mount
 
 from tests.benchmarks.fuzz_web import fuzz
@@ -146,6 +147,15 @@ def test_an_error_of_ours_is_a_sentence_with_a_number_that_stands_in_the_log(web
     reference = answer.json()["reference"]
     assert answer.status_code == 500 and reference in answer.json()["error"] and "Zero" not in answer.text
     assert reference in caplog.text and "ZeroDivisionError" in caplog.text
+
+
+def test_a_database_that_is_away_is_said_as_what_passes(web, clients, monkeypatch):
+    def away(query):
+        raise OperationalError("SELECT secret", {}, ConnectionError("at /var/lib"))
+
+    monkeypatch.setattr(web[0].services.worklist, "page", away)
+    answer = clients["anna"].get("/api/studies")
+    assert answer.status_code == 503 and answer.json() == {"error": "The database of the server does not answer. Try again in a minute."}
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,18 @@ def test_a_study_is_complete_after_the_quiet_time_and_not_before(store, settings
     assert the_study(store).state == StudyState.WAITING
 
 
+def test_the_time_in_which_nothing_could_come_is_not_quiet(store, settings, database_url):
+    """A study of which half had come before the server was down for an hour."""
+    Intake(store, settings, clock=lambda: time.time() - 3600).take(bytes_of(ct_slice("1.2.3")), "CT1")
+    node = Node(replace(settings, database=database_url, intake=replace(settings.intake, quiet_s=60.0)))
+    node._tick()
+    assert the_study(store).state == StudyState.RECEIVED
+    node._listens_since_s -= 61
+    node._tick()
+    assert the_study(store).state == StudyState.WAITING
+    node.stop()
+
+
 def test_a_study_without_images_fails_in_words(store, settings):
     Intake(store, settings).take(bytes_of(pdf_object("1.2.3")), "CT1")
     assert orders.complete_studies(store, 0.0, time.time() + 1) == 0
@@ -111,6 +123,16 @@ def test_a_crash_is_tried_again_later_and_then_fails(store, settings):
     assert (the_study(store).state, the_study(store).error) == (StudyState.FAILED, "an error of the program")
 
 
+def test_a_crash_on_a_full_disk_costs_no_try(store, settings):
+    full = with_command(settings, "sys.exit(1)", tries=1)
+    full = replace(full, intake=replace(full.intake, keep_free_mb=1e12))
+    job = ordered(store, settings)
+    run_job(store, full, job)
+    assert (the_study(store).state, newest(store).tries) == (StudyState.WAITING, 1) and "disk is full" in the_study(store).progress
+    run_job(store, replace(full, intake=settings.intake), newest(store).id)
+    assert the_study(store).state == StudyState.FAILED
+
+
 def test_a_killed_analysis_names_its_signal(store, settings):
     run_job(store, with_command(settings, "os.kill(os.getpid(), 9)", tries=1), ordered(store, settings))
     assert "signal 9" in the_study(store).error
@@ -129,6 +151,12 @@ def test_an_analysis_dies_with_all_its_processes_when_it_is_stopped(tmp_path):
     body = "import subprocess; child = subprocess.Popen(['sleep', '600']); print(child.pid, flush=True); time.sleep(600)"
     ended = run_bound([*program(body), "a", "b"], tmp_path / "case", 600, 0, lambda line: not line)
     assert ended.stopped and not alive(int(ended.last))
+
+
+def test_an_analysis_whose_log_cannot_be_written_goes_on(tmp_path):
+    (tmp_path / "case.log").symlink_to("/dev/full")
+    ended = run_bound([*program("print('said')"), "a", "b"], tmp_path / "case", 600, 0, lambda line: True)
+    assert (ended.code, ended.last) == (0, "said")
 
 
 def test_an_analysis_dies_with_its_owner(tmp_path):
@@ -184,44 +212,56 @@ def test_a_job_given_to_the_queue_twice_is_one(store, settings, database_url):
     queue.close()
 
 
-@pytest.fixture
-def node(database_url, settings, request):
-    """A running node whose analysis is the test's parameter."""
-    body = getattr(request, "param", "pass")
+BODY = """
+if study.name == '1.2.4' and case.name == '1':
+    print('segment: aorta', flush=True); time.sleep(600)
+case.mkdir(parents=True, exist_ok=True)
+n = len(list(case.iterdir())); (case / str(n)).touch(); print(f'step: {n}', flush=True)
+if study.name == '1.2.3' and n == 0: time.sleep(600)
+"""
+"""Study 1.2.3 hangs the first time in its case, study 1.2.4 in its first case."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def node(request, tmp_path_factory):
+    """A running node, one for both stories, since its workers take seconds to start."""
+    root = tmp_path_factory.mktemp("node")
+    url = request.getfixturevalue("postgres").database("node") if request.param == "postgresql" else ""
+    analysis, intake = AnalysisSettings(command=program(BODY)), IntakeSettings(keep_free_mb=0, quiet_s=0.3, poll_s=0.1)
     listen = ListenSettings(port=free_port(), callers=("CT1",))
-    running = Node(replace(with_command(settings, body, workers=2), database=database_url, listen=listen))
+    running = Node(ServerSettings(data=str(root), database=url, analysis=analysis, intake=intake, listen=listen))
     running.start()
     yield running
     running.stop()
 
 
-STEPS = """case.mkdir(parents=True, exist_ok=True)
-n = len(list(case.iterdir())); (case / str(n)).touch(); print(f'step: {n}', flush=True)
-if n == 0: time.sleep(600)
-"""
+def study_named(node: Node, uid: str) -> Study | None:
+    with node.store.session() as session:
+        return session.scalar(select(Study).where(Study.study_uid == uid))
 
 
-@pytest.mark.parametrize("node", [STEPS], indirect=True)
 def test_a_job_goes_on_in_its_case_after_the_death_of_its_worker(node):
     assert send(node.settings.listen.port, [ct_slice("1.2.3")]) == [0]
-    wait_for(lambda: the_study(node.store) and the_study(node.store).progress == "step: 0", "it runs")
+    wait_for(lambda: (study := study_named(node, "1.2.3")) and study.progress == "step: 0", "it runs")
     for pid in node.worker_pids():
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: the_study(node.store).state == StudyState.DONE, "it is done")
+    wait_for(lambda: study_named(node, "1.2.3").state == StudyState.DONE, "it is done")
     assert sorted(p.name for p in (node.settings.data_folder / "cases" / "1.2.3" / "1").iterdir()) == ["0", "1"]
 
 
-@pytest.mark.parametrize("node", [f"if case.name == '1':\n    {SLEEPS}"], indirect=True)
 def test_late_slices_stop_the_running_analysis_and_begin_another(node):
     port = node.settings.listen.port
-    assert send(port, [ct_slice("1.2.3")]) == [0]
-    wait_for(lambda: the_study(node.store) and the_study(node.store).progress == "segment: aorta", "it runs")
-    assert send(port, [ct_slice("1.2.3", number=2)]) == [0]
-    wait_for(lambda: the_study(node.store).state == StudyState.DONE, "it is done")
-    study = the_study(node.store)
-    assert (study.generation, study.case_path, study.instances) == (2, "cases/1.2.3/2", 2)
+    assert send(port, [ct_slice("1.2.4")]) == [0]
+    wait_for(lambda: (study := study_named(node, "1.2.4")) and study.progress == "segment: aorta", "it runs")
+    assert send(port, [ct_slice("1.2.4", number=2)]) == [0]
+    wait_for(lambda: study_named(node, "1.2.4").state == StudyState.DONE, "it is done")
+    study = study_named(node, "1.2.4")
+    assert (study.generation, study.case_path, study.instances) == (2, "cases/1.2.4/2", 2)
 
 
-def test_one_node_per_data_folder(node):
+def test_one_node_per_data_folder(settings):
+    first = Node(settings)
     with pytest.raises(BadInput, match="another server"):
-        Node(node.settings)
+        Node(settings)
+    first.stop()
+    Node(settings).stop()

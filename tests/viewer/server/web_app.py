@@ -58,7 +58,11 @@ def made_server(data: Path, folder: Path, asked: Asked, store: Store | None = No
     """The server over a database in `data`, with the three accounts, whose passwords need no change."""
     settings = ServerSettings(data=str(data), web=WebSettings(upload_mb=1.0))
     settings = replace(settings, intake=replace(settings.intake, keep_free_mb=0.0))
-    server = build(settings, store or open_store(settings.database_url), asked.work(), folder)
+    return with_people(build(settings, store or open_store(settings.database_url), asked.work(), folder))
+
+
+def with_people(server: WebServer) -> WebServer:
+    """The same server with the three accounts."""
     accounts = server.services.accounts
     accounts._hasher = QUICK
     for login, roles in PEOPLE.items():

@@ -76,7 +76,7 @@ async function refresh(byHand) {
     if (answer.type === 'opaqueredirect') return location.assign('/login');
     if (!answer.ok) throw new Error();
     const text = await answer.text();
-    if (text !== refresh.last && !rows.querySelector('button:disabled')) rows.innerHTML = refresh.last = text;
+    if (text !== refresh.last && !rows.querySelector('button:disabled, button[data-armed]')) rows.innerHTML = refresh.last = text;
     if (find('#problem').textContent === rows.dataset.lost) say('');
   } catch { say(rows.dataset.lost); }
 }
@@ -88,7 +88,15 @@ function changed() {
   refresh(true);
 }
 
+function arm(button) {  // a signature stays: it takes a second click within some seconds
+  const label = button.textContent;
+  button.dataset.armed = 'yes';
+  button.textContent = button.dataset.sure;
+  setTimeout(() => { delete button.dataset.armed; button.textContent = label; }, 6000);
+}
+
 async function act(button) {
+  if (button.dataset.sure && !button.dataset.armed) return arm(button);
   const address = `/api/studies/${button.closest('tr').dataset.study}/${button.dataset.do}`, label = button.textContent;
   button.disabled = true;
   await attempt(async () => {
@@ -96,7 +104,7 @@ async function act(button) {
       button.textContent = rows.dataset.opening;
       location.assign((await ask('POST', address)).address);
     } else {
-      await ask('POST', address, button.dataset.do === 'priority' ? { urgent: true } : undefined);
+      await ask('POST', address, button.dataset.do === 'priority' ? { urgent: button.dataset.urgent === 'true' } : undefined);
     }
   });
   button.textContent = label;

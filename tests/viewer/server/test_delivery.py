@@ -1,0 +1,98 @@
+"""Storage commitment: a result is delivered when the PACS has committed to it, sent again when it has not, and strangers' reports change nothing."""
+
+from contextlib import contextmanager
+
+import pytest
+from pydicom.dataset import Dataset
+from sqlalchemy import select
+
+from ccta.errors import BadSettings
+from viewer.server.commitment import note_report, request_of
+from viewer.server.delivery import NOT_COMMITTED, Courier
+from viewer.server.settings import ListenSettings, OutSettings, Pacs, ServerSettings
+from viewer.server.store import Delivery, Study, open_store
+
+PACS = Pacs(host="127.0.0.1", port=1, ae_title="PACS", commitment=True)
+
+
+class Archive:
+    """A PACS in memory that commits when it is told to."""
+
+    commits = True
+
+    def __init__(self):
+        self.holds, self.stored, self.asked = set(), [], []
+
+    @contextmanager
+    def connect(self, pacs, settings):
+        yield self
+
+    def has(self, study_uid, series_uid, sop_uid) -> bool:
+        return sop_uid in self.holds
+
+    def store(self, paths) -> dict:
+        self.stored += [path.stem for path in paths]
+        self.holds |= {path.stem for path in paths}
+        return {}
+
+    def commit(self, transaction_uid, objects) -> None:
+        self.asked.append((transaction_uid, [uid for _, uid in objects]))
+
+
+@pytest.fixture
+def ward(tmp_path):
+    """(courier, archive, clock) with two results of one study to be sent."""
+    listen, now = ListenSettings(callers=("PACS",)), [1000.0]
+    settings = ServerSettings(data=str(tmp_path), listen=listen, pacs={"main": PACS}, out=OutSettings(destination="main", retry_s=30.0))
+    store, archive = open_store(settings.database_url), Archive()
+    with store.writing() as session:
+        session.add(Study(study_uid="1.2.3"))
+        session.flush()
+        for uid in ("7.1", "7.2"):
+            (tmp_path / f"{uid}.dcm").write_bytes(b"")
+            values = {"sop_uid": uid, "series_uid": "7", "sop_class_uid": "1.2", "path": f"{uid}.dcm", "destination": "main"}
+            session.add(Delivery(study_id=1, generation=1, **values))
+    yield Courier(store, settings, archive.connect, lambda: now[0]), archive, now
+    store.close()
+
+
+def states(courier: Courier) -> dict[str, str]:
+    with courier.store.session() as session:
+        return dict(session.execute(select(Delivery.sop_uid, Delivery.state)).all())
+
+
+def test_a_result_is_delivered_when_the_pacs_has_committed_to_it(ward):
+    courier, archive, now = ward
+    courier.round()
+    assert archive.stored == ["7.1", "7.2"] and states(courier) == {"7.1": "sent", "7.2": "sent"}
+    ((transaction, asked),) = archive.asked
+    with courier.store.session() as session:
+        assert asked == ["7.1", "7.2"] and set(session.scalars(select(Delivery.error))) == {NOT_COMMITTED}
+    assert note_report(courier.store, "1.2.999", {"7.1"}, {}, 30.0) == 0 and note_report(courier.store, "", {"7.1"}, {}, 30.0) == 0
+    assert note_report(courier.store, transaction, {"7.1"}, {"7.2": 0x0112}, -1e10) == 2
+    assert states(courier) == {"7.1": "there", "7.2": "pending"}
+    archive.holds.discard("7.2")  # what it did not commit to it may have lost
+    now[0] += 1
+    courier.round()
+    assert archive.stored == ["7.1", "7.2", "7.2"] and archive.asked[1][1] == ["7.2"] and archive.asked[1][0] != transaction
+
+
+def test_a_pacs_that_does_not_answer_is_asked_again_and_sent_nothing_twice(ward):
+    courier, archive, now = ward
+    for seconds in (0, 1, 31, 92):
+        now[0] = 1000.0 + seconds
+        courier.round()
+    assert archive.stored == ["7.1", "7.2"] and len(archive.asked) == 3
+
+
+def test_the_request_names_what_it_is_about():
+    request = request_of("1.2.9", [("1.2.3", "4.5")])
+    (item,) = request.ReferencedSOPSequence
+    assert isinstance(request, Dataset) and (request.TransactionUID, item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID) == ("1.2.9", "1.2.3", "4.5")
+
+
+def test_commitment_needs_dicom_and_a_listener_that_takes_the_answer():
+    with pytest.raises(BadSettings, match="service of DICOM"):
+        Pacs(url="http://pacs.example", commitment=True)
+    with pytest.raises(BadSettings, match=r"PACS in listen\.callers"):
+        ServerSettings(pacs={"main": PACS})
