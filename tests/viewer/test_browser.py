@@ -80,10 +80,16 @@ def room(browser, addresses):
     assert errors == []
 
 
-def opened(browser, address):
+def watched(browser):
+    """A new page of a laptop's size, and what its console calls errors."""
     page, errors = browser.new_page(viewport={"width": 1366, "height": 768}), []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" and HARMLESS not in message.text else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
+    return page, errors
+
+
+def opened(browser, address):
+    page, errors = watched(browser)
     page.goto(address)
     page.wait_for_selector("#axial img")
     return page, errors
@@ -285,11 +291,11 @@ def test_slices_turn_thicken_and_follow_the_artery(room):
     room.keyboard.press("u")
     room.wait_for_selector("#upright", state="detached")
     room.select_option("#field", "whole")
+    room.wait_for_function("thin => document.querySelector('#axial img').src === thin", arg=before["axial"])
     room.select_option("#slab", "mip")
-    room.wait_for_function("before => document.querySelector('#coronal img').src !== before", arg=turned["coronal"])
-    thin = room.get_attribute("#axial img", "src")
+    room.wait_for_function("thin => document.querySelector('#axial img').src !== thin", arg=before["axial"])
     room.select_option("#slab", "thin")
-    room.wait_for_function("before => document.querySelector('#axial img').src !== before", arg=thin)
+    room.wait_for_function("thin => document.querySelector('#axial img').src === thin", arg=before["axial"])
 
 
 def test_the_curved_vessel_is_clicked_and_coloured_and_the_volume_is_drawn(room):

@@ -26,7 +26,7 @@ Uploading = Annotated[Person, Depends(may(Right.UPLOAD))]
 
 
 class Study(BaseModel):
-    """A line of the worklist. received: ISO 8601, UTC; study_date: YYYYMMDD; lowest_ffr: null where none was measured."""
+    """A line of the worklist. received: ISO 8601, UTC; study_date: YYYYMMDD; lowest_ffr: null where none was measured; signed_by: empty for a draft."""
 
     id: str
     status: Literal[STATUSES]
@@ -44,6 +44,7 @@ class Study(BaseModel):
     asked_urgent: bool
     problem: str
     images: int
+    signed_by: str
 
 
 class StudyPage(BaseModel):

@@ -46,6 +46,7 @@ WORDS = {
     "status_done": ("done", "完成"),
     "status_failed": ("failed", "失败"),
     "status_cancelled": ("cancelled", "已取消"),
+    "signed_by": ("signed by", "已签署:"),
     "quality": ("Image", "图像"),
     "quality_good": ("good", "良好"),
     "cad_rads": ("CAD-RADS", "CAD-RADS"),

@@ -1,4 +1,7 @@
-"""The worklist: one line for each study of the database, filtered, sorted and paged there, so that it is as quick with ten thousand studies as with ten."""
+"""The worklist: one line for each study of the database, filtered, sorted and paged there, so that it is as quick with ten thousand studies as with ten.
+
+Who signed is read from the cases of one page alone: a signature is given in the viewer and by the command line too, and a correction makes a draft again.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Select, case, func, or_, select
 
 from viewer.server.store import Store, Study, StudyState
+from viewer.server.summary import signed_by
 
 STATUSES = tuple(state.value for state in StudyState)
 SORTS = ("urgent", "received", "patient", "study_date", "cad_rads", "ffr", "status")
@@ -22,7 +26,8 @@ SEVERE = ("4A", "4B", "5")
 class Entry:
     """One line. id: the study's name in addresses, which tells nothing. root: its case directory, never shown; None before there is one.
 
-    urgent: asked for, or severe by CAD-RADS or FFR. status: as in StudyState. Times are ISO 8601, UTC.
+    urgent: asked for, or severe by CAD-RADS or FFR. status: as in StudyState. signed_by: whose signature the case's report bears, empty for a draft. Times are
+    ISO 8601, UTC.
     """
 
     id: str
@@ -41,6 +46,7 @@ class Entry:
     asked_urgent: bool = False
     problem: str = ""
     images: int = 0
+    signed_by: str = ""
     root: Path | None = field(default=None, repr=False)
 
     def public(self) -> dict:
@@ -83,11 +89,12 @@ class Worklist:
             return self._entry(row) if row else None
 
     def _entry(self, row: Study) -> Entry:
+        root = self._data / row.case_path if row.case_path else None
         received = datetime.fromtimestamp(row.received_s, UTC).isoformat(timespec="seconds") if row.received_s else ""
         return Entry(
             str(row.id), row.state, row.patient_name, row.patient_id, row.study_date, row.description, row.accession, received, row.progress,
             row.image_quality, row.cad_rads, row.lowest_ffr, row.urgent or is_severe(row.cad_rads, row.lowest_ffr), row.urgent, row.error, row.instances,
-            self._data / row.case_path if row.case_path else None,
+            signed_by(root), root,
         )  # fmt: skip
 
 
