@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from ccta.edits import HISTORY, Edit, applied
 from ccta.errors import BadInput, MissingStage, StorageFailed
 from ccta.findings import CalciumEdit, Findings, PullbackFile
+from ccta.layers import by_layers
 from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable, Volume
 from ccta.polydata import read_polydata, sections_from_polydata, sections_polydata, surface_from_polydata, surface_polydata, tree_polydata
 from ccta.reader_report import ReaderReport
@@ -185,8 +186,8 @@ class Case:
         """An image or label map; without `pixels` its geometry alone, every value 0 and no memory taken."""
         path = self.require(item)
         try:
-            image = nibabel.load(path)
-            array = np.asanyarray(image.dataobj) if pixels else np.broadcast_to(np.int16(0), image.shape)
+            image = nibabel.load(path, keep_file_open=True)
+            array = by_layers(image.dataobj) if pixels else np.broadcast_to(np.int16(0), image.shape)
         except Exception as error:  # nibabel and zlib raise a dozen types for a damaged file
             raise BadInput(f"{path} is damaged ({error}); make it again with `{LAYOUT[item][1]}`") from error
         uid = bytes(image.header["descrip"].tobytes()).rstrip(b"\0").decode(errors="replace")

@@ -5,6 +5,7 @@ The pictures of its steps go into the folder that the environment variable CCTA_
 """
 
 import io
+import math
 import os
 import re
 import shutil
@@ -83,8 +84,9 @@ def corrected(page, row: str) -> tuple[str, str]:
     before, curve = page.inner_text(row), page.get_attribute("#ffr-curve", "d")
     page.click("#draw-lumen")
     page.wait_for_selector("#handle-0")
-    for handle, (right, down) in {0: (24, 0), 2: (0, 24), 4: (-24, 0), 6: (0, -24)}.items():
-        drag(page, f"#handle-{handle}", right, down)
+    for handle in range(8):
+        angle = math.radians(45 * handle)
+        drag(page, f"#handle-{handle}", 22 * math.cos(angle), 22 * math.sin(angle))
     page.click("#keep")
     page.wait_for_function("document.querySelector('#lesions').innerText.includes('†')")
     assert page.get_attribute("#ffr-curve", "d") != curve and READER in page.inner_text("#corrections")
@@ -102,12 +104,13 @@ def concluded(page, picture) -> None:
     page.fill("#impression", SENTENCE)
     page.locator("#impression").blur()
     assert "Draft" in page.inner_text("#report-state")
-    picture(page, "5-sentence")
+    picture(page, "4-sentence")
     page.click("#sign")
     page.click("#sign-yes")
     page.wait_for_selector("#report-state.signed", timeout=600_000)
     assert f"Version 1, signed by {READER}" in page.inner_text("#report-state")
-    picture(page, "6-signed")
+    page.locator("#report-state").scroll_into_view_if_needed()
+    picture(page, "5-signed")
 
 
 def left(page, view: str, base: str) -> None:
@@ -157,7 +160,7 @@ def test_a_case_is_read_from_the_worklist_to_the_signed_pdf(browser, phantom_cas
         page.goto(base)
         page.wait_for_selector(".signed")
         assert READER in page.inner_text(".signed")
-        picture(page, "7-worklist")
+        picture(page, "6-worklist")
         pdf = page.request.get(base + page.get_attribute("a[href$='report.pdf']", "href")).body()
         left(page, view, base)
         assert errors == []

@@ -120,6 +120,7 @@ def _cpr_pane(room) -> None:
 def _chart_pane() -> None:
     legend = (
         "<span v-if='chart.ffr' style='color: #fff'>━ {{ tr.ffr_line }}&ensp;</span>"
+        "<span v-if='chart.recovers' style='color: #b8c4cf'>({{ tr.ffr_recovers }})&ensp;</span>"
         "<span v-if='chart.planned' style='color: #d58bff'>┅ {{ tr.stented_line }}&ensp;</span>"
         f"<span style='color: {LUMEN}'>━ {{{{ tr.lumen_line }}}} ┅ {{{{ tr.reference_line }}}}</span>"
         f"<span style='color: {WALL}'> ▪ {{{{ tr.stenosis_mark }}}}</span>"

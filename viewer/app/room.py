@@ -35,10 +35,10 @@ class ReadingRoom(ViewHandlers, ReportRoom):
 
     def slice(self, name: str, x: float, y: float) -> None:
         """A press into a slice, or the pointer moving with the button down."""
-        self._do(logic.on_slice, name, x, y)
+        self.moved(logic.on_slice, name, x, y)
 
     def scroll(self, name: str, steps: int) -> None:
-        self._do(logic.on_scroll, name, steps)
+        self.moved(logic.on_scroll, name, steps)
 
     def hover(self, fraction: float) -> None:
         """The pointer over curve or straightened vessel."""
