@@ -75,6 +75,8 @@ class Page(TrameApp):
             no_lesions=say["no_stenosis"] if isinstance(stenoses, list) else f"{say['stenoses']}: {stenoses.reason}",
             no_tree="" if study.surface is not None else no_tree(study, say),
             subtitle=study_line(study.findings, say),
+            phases=[study.phases.name(k) for k in range(len(study.phases))] if study.phases else [],
+            analysed=study.phases.analysed if study.phases else -1,
             vessels=[{"index": i, "name": b.name or f"{say['vessel']} {i}"} for i, b in enumerate(study.tree)],
             notes=notes(study.findings, say),
             calcium=calcium_rows(study, say),

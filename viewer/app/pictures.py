@@ -10,7 +10,7 @@ from PIL import Image
 
 from ccta.anatomy.reformat import CprGrid, Frames, StraightenedCpr, cross_section_stack, cut_along
 from ccta.anatomy.stretched import stretched_image
-from ccta.model import CrossSections
+from ccta.model import CrossSections, Volume
 from viewer.app.editor import drawn_radius_mm, radii_of
 from viewer.app.planes import Plane, plane_image, windowed
 from viewer.app.state import ReadingState
@@ -40,13 +40,21 @@ def jpeg(picture: np.ndarray) -> str:
 
 def slice_picture(study: Study, state: ReadingState, plane: Plane, moving: bool = False) -> str:
     """One slice, thin or as a slab, in the page's window, with the network's map where it is chosen. moving: a slab is drawn coarser, to be drawn again."""
-    views = state.views
+    picture = grey_slice(study.volume, state, plane, moving)
+    pixel_mm = _pixel_mm(study.volume, state, plane, moving)
+    return jpeg(overlaid(picture, study, state.views.network, lambda: plane.grid_mm(pixel_mm)))
+
+
+def grey_slice(volume: Volume, state: ReadingState, plane: Plane, moving: bool) -> np.ndarray:
+    """(rows, columns) uint8 of a plane through any image, in the page's window."""
+    slab = (state.views.slab, state.views.thickness_mm) if is_thick(state) else ("mean", 0.0)
+    return windowed(plane_image(volume, plane, _pixel_mm(volume, state, plane, moving), slab), state.level_hu, state.width_hu)
+
+
+def _pixel_mm(volume: Volume, state: ReadingState, plane: Plane, moving: bool) -> float:
     thick = is_thick(state)
     pixels = SLICE_PIXELS if not thick else MOVING_PIXELS if moving else SLAB_PIXELS
-    pixel_mm = max(max(plane.size_mm) / pixels, FINEST * study.volume.spacing_mm.min() if thick else 0.0)
-    image = plane_image(study.volume, plane, pixel_mm, (views.slab, views.thickness_mm) if thick else ("mean", 0.0))
-    picture = windowed(image, state.level_hu, state.width_hu)
-    return jpeg(overlaid(picture, study, views.network, lambda: plane.grid_mm(pixel_mm)))
+    return max(max(plane.size_mm) / pixels, FINEST * volume.spacing_mm.min() if thick else 0.0)
 
 
 def is_thick(state: ReadingState) -> bool:

@@ -13,6 +13,7 @@ from viewer.app.report_room import ReportRoom
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.study import Study
 from viewer.app.views.handlers import VIEW_POINTER, ViewHandlers
+from viewer.app.views.phase_room import PhaseHandlers
 from viewer.app.words import LANGUAGES
 
 POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "point", "handle", "key", *VIEW_POINTER)
@@ -21,7 +22,7 @@ HU_PER_PIXEL = 4.0
 DEGREES_PER_PIXEL = 0.75
 
 
-class ReadingRoom(ViewHandlers, ReportRoom):
+class ReadingRoom(PhaseHandlers, ViewHandlers, ReportRoom):
     """The page with its handlers. desk: where corrections go, None where nothing may be corrected."""
 
     def __init__(self, study: Study, title: str, server=None, secret: str = "", desk: EditingDesk | None = None, watch: IdleWatch | None = None):
