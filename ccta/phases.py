@@ -1,14 +1,17 @@
 """Further phases of the heart beat in a case: images of the acquisition that was analysed, for looking at beside it. No stage reads them.
 
-The item `phases` is a folder: one NIfTI per phase, and index.json, written last, which says what there is; without it there is none.
+The item `phases` is a folder: two NIfTI per phase, whole and at half the resolution (`-half`, for playing them), and index.json, written last, which says what
+there is; without it there is none.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from typing import Protocol
 
+import numpy as np
 from pydantic import FiniteFloat, ValidationError
 
 from ccta.case import Case
@@ -39,6 +42,10 @@ class Phases(Value):
     def __len__(self) -> int:
         return len(self.phases)
 
+    def file(self, index: int, small: bool) -> str:
+        """Of a phase's image, whole or at half the resolution."""
+        return self.files[index].replace(".", "-half.", 1) if small else self.files[index]
+
     def name(self, index: int) -> str:
         """Such as 75 %."""
         return f"{self.phases[index]:g} {self.unit}"
@@ -56,7 +63,9 @@ def keep_phases(case: Case, images: PhaseImages, analysed: int, progress: Callab
     kept = Phases(unit=images.unit, phases=list(images.phases), analysed=analysed, files=[f"{k:02d}.nii.gz" for k in range(len(images.phases))])
     for index, file in enumerate(kept.files):
         progress(f"phase {kept.name(index)}", index / len(kept))
-        case.write_volume(ITEM, images.volume(index), file)
+        volume = images.volume(index)
+        case.write_volume(ITEM, volume, file)
+        case.write_volume(ITEM, halved(volume), kept.file(index, small=True))
     with case.writing(ITEM, INDEX) as path:
         path.write_text(kept.model_dump_json(indent=1))
     return kept
@@ -71,3 +80,16 @@ def phases_of(case: Case) -> Phases | None:
         return Phases.model_validate(json.loads(path.read_text()))
     except (ValidationError, ValueError) as error:
         raise BadInput(f"{path} is no list of phases ({str(error).splitlines()[0]}); make it again with `ccta phases`, or delete its folder") from error
+
+
+def halved(volume: Volume) -> Volume:
+    """The mean of every eight voxels; an odd last layer is left out, a single one kept."""
+    step = [2 if count > 1 else 1 for count in volume.array.shape]
+    ends = [count // size * size for count, size in zip(volume.array.shape, step, strict=True)]
+    total = sum(
+        volume.array[tuple(slice(a, end, size) for a, end, size in zip(start, ends, step, strict=True))].astype(np.int32)
+        for start in product(*map(range, step))
+    )
+    turn = np.diag([*step, 1.0])
+    turn[:3, 3] = (np.array(step) - 1) / 2
+    return Volume((total // np.prod(step)).astype(volume.array.dtype), volume.affine @ turn, volume.frame_of_reference_uid)

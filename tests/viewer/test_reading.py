@@ -15,6 +15,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pypdf import PdfReader
 
@@ -124,6 +125,11 @@ def left(page, view: str, base: str) -> None:
     assert page.url.endswith("/login") and page.locator("#axial").count() == 0
 
 
+def curve_of(page) -> np.ndarray:
+    """(N, 2) the FFR curve as drawn, in percent of the chart."""
+    return np.array(re.findall(r"([\d.]+),([\d.]+)", page.get_attribute("#ffr-curve", "d")), float)
+
+
 def percent_and_ffr(row: str) -> tuple[float, float]:
     """Degree of stenosis and FFR behind it, as a row of the table shows them."""
     return float(re.search(r"(\d+) %", row).group(1)), float(re.search(r"0\.\d\d", row).group())
@@ -153,10 +159,11 @@ def test_a_case_is_read_from_the_worklist_to_the_signed_pdf(browser, phantom_cas
         first, then = map(percent_and_ffr, corrected(page, row))
         assert then[0] < first[0] - 3 and then[1] > first[1]
         picture(page, "3-corrected")
-        view = page.url
+        view, at_once = page.url, curve_of(page)
         page.reload()
         page.wait_for_selector(f"{row}.chosen")
         concluded(page, picture)
+        assert np.abs(curve_of(page) - at_once).max() < 0.5, "the flow stage gives the curve that was shown at once (percent of the chart)"
         page.goto(base)
         page.wait_for_selector(".signed")
         assert READER in page.inner_text(".signed")

@@ -72,6 +72,7 @@ WORDS = {
     "phase": ("phase beside it", "对比时相"),
     "phase_none": ("no other phase", "无对比时相"),
     "phase_analysed": ("analysed", "分析时相"),
+    "contours_of": ("contours of", "轮廓来自"),
     "play": ("play the phases", "播放各时相"),
     "no_phases": ("this case holds no other phases of the heart beat; `ccta phases` brings them", "此病例无其他心动时相;用 `ccta phases` 加入"),
     # choices

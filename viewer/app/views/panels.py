@@ -62,7 +62,7 @@ def twin_pane(name: str) -> None:
     """The compared phase beside a slice: the same plane, cross-hair and contours."""
     ratio = f"`--ratio: ${{field === 'whole' ? {name}_whole : 1}}`"
     with html.Div(classes="pane slice twin", v_if="compared >= 0", style=(ratio,)):
-        html.Div("{{ phases[compared] }}", classes="name")
+        html.Div("{{ phases[compared] }}{{ views.outlines && compared !== analysed ? `, ${tr.contours_of} ${phases[analysed]}` : '' }}", classes="name")
         with html.Div(classes="fit", id=f"twin-{name}", raw_attrs=[f'data-twin="{name}"']):
             html.Img(src=(f"twin_{name}",), draggable="false")
             html.Div(CROSSHAIR.replace("NAME", name), classes="overlay")

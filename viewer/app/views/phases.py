@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
-
-import numpy as np
 
 from ccta.case import Case
 from ccta.model import Volume
@@ -39,32 +36,21 @@ def next_phase(state: ReadingState, study: Study) -> int:
 
 
 def phase_image(study: Study, index: int, small: bool) -> Volume:
-    """The image of a phase, whole or at half the resolution; read when it is first asked for (a second)."""
-    made_ns = Case(study.root).path(ITEM, study.phases.files[index]).stat().st_mtime_ns
-    return (_small if small else _whole)(study.root, study.phases.files[index], made_ns)
+    """The image of a phase, whole or at half the resolution; read when it is first asked for (a whole one takes a second). The whole one is let go for a
+    small one: phases are being played."""
+    file = study.phases.file(index, small)
+    made_ns = Case(study.root).path(ITEM, file).stat().st_mtime_ns
+    if small:
+        _whole.cache_clear()
+    return (_small if small else _whole)(study.root, file, made_ns)
 
 
-@functools.lru_cache(maxsize=1)  # as large as the image itself
-def _whole(root: Path, file: str, made_ns: int) -> Volume:
+def _read(root: Path, file: str, made_ns: int) -> Volume:
     return Case(root).read_volume(ITEM, file=file)
 
 
-@functools.lru_cache(maxsize=MOST_SMALL)
-def _small(root: Path, file: str, made_ns: int) -> Volume:
-    return halved(Case(root).read_volume(ITEM, file=file))
-
-
-def halved(volume: Volume) -> Volume:
-    """The mean of every eight voxels; an odd last layer is left out, a single one kept."""
-    step = [2 if count > 1 else 1 for count in volume.array.shape]
-    ends = [count // size * size for count, size in zip(volume.array.shape, step, strict=True)]
-    total = sum(
-        volume.array[tuple(slice(a, end, size) for a, end, size in zip(start, ends, step, strict=True))].astype(np.int32)
-        for start in product(*map(range, step))
-    )
-    turn = np.diag([*step, 1.0])
-    turn[:3, 3] = (np.array(step) - 1) / 2
-    return Volume((total // np.prod(step)).astype(volume.array.dtype), volume.affine @ turn, volume.frame_of_reference_uid)
+_whole, _small = functools.lru_cache(maxsize=1)(_read), functools.lru_cache(maxsize=MOST_SMALL)(_read)
+"""A whole image is as large as the case's own."""
 
 
 def twin_picture(study: Study, state: ReadingState, name: str, playing: bool) -> str:
