@@ -18,6 +18,7 @@ TOOL_WORDS = {
     "no_measurements": ("Nothing was measured yet.", "尚无测量。"),
     "delete_measure": ("delete this measurement", "删除此测量"),
     "straightened_short": ("straightened vessel", "拉直血管"),
+    "curved_short": ("curved vessel", "曲面血管"),
     "not_measured_here": ("nothing can be measured here", "此处无法测量"),
     "only_lengths_here": (
         "the straightened vessel is bent true to length only; measure angles and areas in a slice or a cross-section",
