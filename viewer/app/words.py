@@ -24,7 +24,7 @@ WORDS = {
     "lumen_line": ("lumen Ø mm", "管腔直径 mm"),
     "reference_line": ("reference", "参考直径"),
     "ffr_line": ("FFR, grey zone 0.75–0.80", "FFR,灰区 0.75–0.80"),
-    "ffr_recovers": ("rises behind a throat: pressure recovered", "狭窄后回升:压力恢复"),
+    "ffr_recovers": ("recovers behind a throat", "狭窄后压力恢复"),
     "stented_line": ("with stents", "支架后"),
     "stenosis_mark": ("stenosis", "狭窄"),
     "grey_zone": ("grey zone", "灰区"),
