@@ -1,8 +1,9 @@
 """Part of `make bench-viewer`: readers who click at random. No exception, and no growth of memory.
 
 `python -m tests.benchmarks.viewer_random [SESSIONS EVENTS [SESSIONS EVENTS]]`: 20 sessions of 500 events through the handlers of one page, in this process;
-then three shorter ones (second pair) by pointer, wheel and keys in Chromium against `ccta view`, where that is installed. Memory is what is resident when the page is back where it
-began; the first sessions fill the caches of pictures and compile kernels, growth is counted from the end of the fourth to the end of the last.
+then three shorter ones (second pair) by pointer, wheel and keys in Chromium against `ccta view`, where that is installed. Memory is what is resident when the
+page is back where it began; the first sessions fill the caches of pictures and compile kernels, growth is counted from the end of the fourth to the end of
+the last.
 """
 
 from __future__ import annotations
