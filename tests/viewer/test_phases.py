@@ -112,6 +112,8 @@ def test_phases_are_played_and_stop_where_they_stand(root):
     asyncio.run(story())
     asyncio.run(room.compare(-1))
     assert room.state.compared == -1 and room.state.twin_axial == ""
+    asyncio.run(room.compare("no number"))
+    assert room.state.compared == -1 and room.state.problem
     room.study = replace(room.study, phases=None)
     asyncio.run(room.play())
     assert "ccta phases" in room.state.problem

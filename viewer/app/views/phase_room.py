@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 
 from viewer.app.views.phases import TWINS, next_phase, on_phase, phase_image, twin_picture
-
-log = logging.getLogger(__name__)
 
 MOST_HZ = 8.0
 """Of phases played; ten of them are then a heart beat of 1.25 s, slow enough to see what moves."""
@@ -33,7 +30,7 @@ class PhaseHandlers:
 
     async def compare(self, index) -> None:
         """The phase that is compared; below 0: none."""
-        await self._phase(int(index))
+        await self._phase(index)
 
     async def play(self) -> None:
         """Plays the phases, or stops at the one that is shown."""
@@ -48,13 +45,18 @@ class PhaseHandlers:
         self.watch.used()
         self._playing = asyncio.create_task(self._played(first))
 
-    async def _phase(self, index: int) -> None:
+    async def _phase(self, index) -> None:
         """Stands still at a phase, whose whole image is read beside the page."""
         if self._playing is not None:
             self._playing.cancel()
             self._playing = None
-        if self.study.phases is not None and 0 <= index < len(self.study.phases):
-            await asyncio.to_thread(phase_image, self.study, index, False)
+        try:
+            if self.study.phases is not None and 0 <= int(index) < len(self.study.phases):
+                await asyncio.to_thread(phase_image, self.study, int(index), False)
+        except Exception as trouble:
+            with self.state:
+                self.refused(trouble)
+            return
         with self.state:
             self._do(on_phase, index)
 
