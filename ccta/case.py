@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from ccta.edits import HISTORY, Edit, applied
 from ccta.errors import BadInput, MissingStage, StorageFailed
 from ccta.findings import CalciumEdit, Findings, PullbackFile
+from ccta.layers import by_layers
 from ccta.model import CoronaryTree, CrossSections, Surface, Unavailable, Volume
 from ccta.polydata import read_polydata, sections_from_polydata, sections_polydata, surface_from_polydata, surface_polydata, tree_polydata
 from ccta.reader_report import ReaderReport
@@ -48,6 +49,7 @@ LAYOUT = {
     "contours": ("contours.vtp", "ccta measure"),
     "edits": ("edits.json", "ccta view"),
     "plaque": ("plaque.nii.gz", "ccta measure"),
+    "phases": ("phases", "ccta phases"),
     "views": ("views", "ccta view"),
     "surface": ("surface.vtp", "ccta measure"),
     "mesh": ("mesh.msh", "ccta flow"),
@@ -102,12 +104,13 @@ class Case:
         case.record()
         return case
 
-    def path(self, item: str) -> Path:
-        return self.root / LAYOUT[item][0]
+    def path(self, item: str, file: str = "") -> Path:
+        """Of an item, or of a file in one that is a folder."""
+        return self.root / LAYOUT[item][0] / file
 
-    def require(self, item: str) -> Path:
+    def require(self, item: str, file: str = "") -> Path:
         """The path of an item that must be there; else MissingStage names the command that makes it."""
-        path = self.path(item)
+        path = self.path(item, file)
         if not path.exists():
             reason = self.unavailable(item)
             because = f" ({reason.reason})" if reason is not None else ""
@@ -115,9 +118,9 @@ class Case:
         return path
 
     @contextmanager
-    def writing(self, item: str) -> Iterator[Path]:
+    def writing(self, item: str, file: str = "") -> Iterator[Path]:
         """A temporary path with the item's suffix; renamed to the item when the block ends well, removed when it does not."""
-        with atomic_path(self.path(item)) as temporary:
+        with atomic_path(self.path(item, file)) as temporary:
             yield temporary
 
     def _sweep(self) -> None:
@@ -173,20 +176,20 @@ class Case:
 
     # --- items ---
 
-    def write_volume(self, item: str, volume: Volume) -> None:
+    def write_volume(self, item: str, volume: Volume, file: str = "") -> None:
         """NIfTI with the affine turned to RAS; int16 images and uint8 labels keep their type."""
         image = nibabel.Nifti1Image(first_axis_fastest(volume.array), RAS_FROM_LPS @ volume.affine)
         image.header.set_xyzt_units("mm")
         image.header["descrip"] = volume.frame_of_reference_uid.encode()[:79]
-        with self.writing(item) as path:
+        with self.writing(item, file) as path:
             nibabel.save(image, path)
 
-    def read_volume(self, item: str, pixels: bool = True) -> Volume:
+    def read_volume(self, item: str, pixels: bool = True, file: str = "") -> Volume:
         """An image or label map; without `pixels` its geometry alone, every value 0 and no memory taken."""
-        path = self.require(item)
+        path = self.require(item, file)
         try:
-            image = nibabel.load(path)
-            array = np.asanyarray(image.dataobj) if pixels else np.broadcast_to(np.int16(0), image.shape)
+            image = nibabel.load(path, keep_file_open=True)
+            array = by_layers(image.dataobj) if pixels else np.broadcast_to(np.int16(0), image.shape)
         except Exception as error:  # nibabel and zlib raise a dozen types for a damaged file
             raise BadInput(f"{path} is damaged ({error}); make it again with `{LAYOUT[item][1]}`") from error
         uid = bytes(image.header["descrip"].tobytes()).rstrip(b"\0").decode(errors="replace")

@@ -23,6 +23,7 @@ from ccta.cli import (
     lesions,
     listen,
     phantom,
+    phases,
     serve,
     show,
     sign,
@@ -43,7 +44,7 @@ app = typer.Typer(
     help="Coronary CT angiography: from a CT study to findings, FFR-CT and a report. Research use only, not for diagnosis.",
 )
 COMMANDS = (
-    *(analyse, inspect, stage_commands, lesions, edits, flow, sign, export, show, serve, listen, transfer),
+    *(analyse, inspect, phases, stage_commands, lesions, edits, flow, sign, export, show, serve, listen, transfer),
     *(batch, cohort, sweep, deidentify, phantom, evaluate, train, demo),
 )
 for module in COMMANDS:

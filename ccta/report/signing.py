@@ -110,6 +110,12 @@ def verify(case: Case) -> list[str]:
     return faults
 
 
+def changed_versions(case: Case) -> list[int]:
+    """Numbers of the signed versions with a file that is missing or no longer as it was signed."""
+    same = lambda path, digest: path.is_file() and _sha256(path) == digest  # noqa: E731
+    return [v.number for v in case.reader().versions if not all(same(version_folder(case, v.number) / file, digest) for file, digest in v.sha256.items())]
+
+
 def signed_as(case: Case) -> SignedVersion | None:
     """The signed version that the case's report is, None for a draft."""
     version, pdf = case.reader().last_report, case.path("report_pdf")

@@ -1,8 +1,9 @@
 """Part of `make bench-viewer`: readers who click at random. No exception, and no growth of memory.
 
-`python -m tests.benchmarks.viewer_random [SESSIONS [EVENTS]]`: 20 sessions of 500 events through the handlers of one page, in this process; then three
-shorter ones by pointer, wheel and keys in Chromium against `ccta view`, where that is installed. Memory is what is resident when the page is back where it
-began; the first sessions fill the caches of pictures and compile kernels, growth is counted from the end of the fourth to the end of the last.
+`python -m tests.benchmarks.viewer_random [SESSIONS EVENTS [SESSIONS EVENTS]]`: 20 sessions of 500 events through the handlers of one page, in this process;
+then three shorter ones (second pair) by pointer, wheel and keys in Chromium against `ccta view`, where that is installed. Memory is what is resident when the
+page is back where it began; the first sessions fill the caches of pictures and compile kernels, growth is counted from the end of the fourth to the end of
+the last.
 """
 
 from __future__ import annotations
@@ -115,6 +116,7 @@ def in_browser(sessions: int, count: int) -> tuple[list[str], list[float]] | Non
                 told = page.inner_text(".problem") if page.locator(".problem").count() else ""
                 faults += [told] if "terminal" in told else []
                 memory.append(resident_mib(server.pid))
+                print(f"session {seed} in Chromium: server {memory[-1]:.0f} MiB, {len(faults)} errors", flush=True)
             page.context.browser.close()
         finally:
             server.terminate()
@@ -124,7 +126,9 @@ def in_browser(sessions: int, count: int) -> tuple[list[str], list[float]] | Non
 
 def main() -> None:
     """Prints the table; exit code 1 where something broke or memory grew."""
-    sessions, count = (int(word) for word in sys.argv[1:3]) if len(sys.argv) > 2 else (SESSIONS, EVENTS)
+    numbers = [int(word) for word in sys.argv[1:]]
+    sessions, count, *live_numbers = numbers if len(numbers) in (2, 4) else (SESSIONS, EVENTS)
+    live_numbers = live_numbers or IN_BROWSER
     faults, memory = in_process(sessions, count)
     after = memory[min(WARM_UP, len(memory)) - 1]
     growth = memory[-1] / after - 1
@@ -133,9 +137,9 @@ def main() -> None:
         ["resident memory after the fourth and the last session, MiB", f"{after:.0f}, {memory[-1]:.0f}", ""],
         ["growth", f"{100 * growth:.1f} %", f"<= {100 * MOST_GROWTH:.0f} %"],
     ]
-    live = in_browser(*IN_BROWSER)
+    live = in_browser(*live_numbers)
     if live is not None:
-        rows.append([f"{IN_BROWSER[0]} sessions of {IN_BROWSER[1]} events in Chromium: errors", f"{len(live[0])}", "0"])
+        rows.append([f"{live_numbers[0]} sessions of {live_numbers[1]} events in Chromium: errors", f"{len(live[0])}", "0"])
         rows.append(["server after each, MiB", ", ".join(f"{one:.0f}" for one in live[1]), ""])
     print_table("Random clicks", ["figure", "measured", "goal"], rows)
     for fault in (faults + (live[0] if live else []))[:20]:

@@ -15,8 +15,10 @@ from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from ccta.case import Case
+from ccta.phases import keep_phases
 from tests.ccta.example_findings import refused_findings
 from tests.viewer.small_case import write_small_case
+from tests.viewer.test_phases import Beat
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -57,6 +59,7 @@ def addresses(tmp_path_factory):
     """Addresses of a small case and of a refused one; both servers start at the same time."""
     root = tmp_path_factory.mktemp("viewer")
     small = write_small_case(root / "small")
+    keep_phases(Case.open(root / "small"), Beat(small.volume), 2, lambda *_: None)
     refused = Case.create(root / "refused")
     refused.write_volume("image", small.volume)
     refused.write_json("findings", refused_findings().model_dump_json())
@@ -80,10 +83,16 @@ def room(browser, addresses):
     assert errors == []
 
 
-def opened(browser, address):
+def watched(browser):
+    """A new page of a laptop's size, and what its console calls errors."""
     page, errors = browser.new_page(viewport={"width": 1366, "height": 768}), []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" and HARMLESS not in message.text else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
+    return page, errors
+
+
+def opened(browser, address):
+    page, errors = watched(browser)
     page.goto(address)
     page.wait_for_selector("#axial img")
     return page, errors
@@ -285,11 +294,11 @@ def test_slices_turn_thicken_and_follow_the_artery(room):
     room.keyboard.press("u")
     room.wait_for_selector("#upright", state="detached")
     room.select_option("#field", "whole")
+    room.wait_for_function("thin => document.querySelector('#axial img').src === thin", arg=before["axial"])
     room.select_option("#slab", "mip")
-    room.wait_for_function("before => document.querySelector('#coronal img').src !== before", arg=turned["coronal"])
-    thin = room.get_attribute("#axial img", "src")
+    room.wait_for_function("thin => document.querySelector('#axial img').src !== thin", arg=before["axial"])
     room.select_option("#slab", "thin")
-    room.wait_for_function("before => document.querySelector('#axial img').src !== before", arg=thin)
+    room.wait_for_function("thin => document.querySelector('#axial img').src === thin", arg=before["axial"])
 
 
 def test_the_curved_vessel_is_clicked_and_coloured_and_the_volume_is_drawn(room):
@@ -309,6 +318,26 @@ def test_the_curved_vessel_is_clicked_and_coloured_and_the_volume_is_drawn(room)
     room.keyboard.press("y")
     room.wait_for_function("document.querySelector('.problem')?.innerText.includes('no map')")
     at_the_first_lesion(room)
+
+
+def test_a_phase_is_compared_and_all_are_played(room):
+    before = at_the_first_lesion(room)
+    room.select_option("#phase", "0")
+    room.wait_for_selector("#twin-coronal img")
+    assert room.get_attribute("#twin-axial img", "src") != before["axial"] and not room.is_visible("#tree") and not room.is_visible("#sagittal")
+    box, first = room.locator("#twin-coronal").bounding_box(), room.get_attribute("#twin-axial img", "src")
+    room.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    room.wait_for_function("before => document.querySelector('#axial img').src !== before", arg=before["axial"])
+    room.wait_for_function("before => document.querySelector('#twin-axial img').src !== before", arg=first)
+    seen = "() => { const s = (window.seen ||= new Set()); s.add(document.querySelector('#twin-axial img').src); return s.size >= 4; }"
+    room.keyboard.press("g")
+    room.wait_for_selector("#play.on")
+    room.wait_for_function(seen)
+    room.keyboard.press("g")
+    room.wait_for_selector("#play:not(.on)")
+    room.select_option("#phase", "-1")
+    room.wait_for_selector("#twin-axial", state="detached")
+    room.wait_for_selector("#tree canvas")
 
 
 def test_everything_fits_into_a_laptops_window(room):

@@ -9,13 +9,13 @@ from PIL import Image
 from trame.app import get_server
 
 from ccta.case import Case
-from ccta.errors import CctaError
 from ccta.report import signing
 from tests.viewer.small_case import small_study, write_small_case
 from viewer.app import report_desk
 from viewer.app.room import ReadingRoom
 from viewer.app.snapshot import PANES, from_browser, snapshot
 from viewer.app.words import NotPossible, said
+from viewer.server.signatures import signature_of
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,10 @@ def test_words_are_written_once_by_a_name_and_shown_as_a_draft(tmp_path):
     assert signing.read(Case.open(root)).impression == "Severe LAD stenosis."
     with pytest.raises(NotPossible, match="needs its text"):
         report_desk.add_addendum(root, "Dr Li", " ")
-    with pytest.raises(CctaError, match="report"):
-        report_desk.sign(root, "Dr Li")
+    for refused, chinese in ((lambda: report_desk.sign(root, "Dr Li"), "没有可签署"), (lambda: report_desk.add_addendum(root, "Dr Li", "More."), "没有可补充")):
+        with pytest.raises(NotPossible) as reason:
+            refused()
+        assert chinese in reason.value.said(said("zh"))
 
 
 def test_pictures_come_and_go(tmp_path, room):
@@ -99,13 +101,24 @@ def test_a_signed_report_stays_and_what_comes_later_is_a_draft_beside_it(tmp_pat
     make = lambda: run_stages(Case.open(root), select(pipeline(), ["report"]), Settings(), lambda name: lambda message, share=None: None)  # noqa: E731
     make()
     assert not report_desk.is_stale(root)
+    assert signature_of(root) is None
     report_desk.sign(root, "Dr Li")
+    assert signature_of(root).by == "Dr Li"
     shown = report_desk.conclusion(root).shown(said("en"))
     assert shown["signed"] and shown["line"].startswith("Version 1, signed by Dr Li on 2") and shown["can_add"]
     report_desk.add_addendum(root, "Dr Wang", "The RCA was read again.")
     assert report_desk.conclusion(root).shown(said("en"))["addenda"][0][1::2] == ["Dr Wang", "The RCA was read again."]
     report_desk.write_words(root, "Dr Wang", {"impression": "Moderate."})
     assert report_desk.is_stale(root)
+    with pytest.raises(NotPossible, match="report no longer follow") as reason:
+        report_desk.sign(root, "Dr Wang")
+    assert "无法签署" in reason.value.said(said("zh"))
     make()
+    assert signature_of(root) is None
     later = report_desk.conclusion(root).shown(said("en"))
     assert not later["signed"] and later["line"].startswith("Draft beside version 1, which Dr Li signed") and signing.verify(Case.open(root)) == []
+    signed = signing.version_folder(Case.open(root), 1) / signing.HTML
+    signed.chmod(0o644)
+    signed.write_text("another report")
+    with pytest.raises(NotPossible, match="version 1 are not as they were signed"):
+        report_desk.add_addendum(root, "Dr Wang", "One more.")

@@ -132,7 +132,7 @@ def test_ffr_colours_mark_the_grey_zone_and_keep_apart_for_colour_blind_readers(
     assert scale_marks("FFR")["zone"] == pytest.approx([40.0, 50.0]) and scale_marks("diameter")["zone"] is None
 
 
-@pytest.mark.parametrize("kind", ["diameter", "stenosis"])
+@pytest.mark.parametrize("kind", ["diameter", "stenosis", "burden"])
 def test_lightness_orders_the_other_scales(kind):
     from viewer.scenes.tree_scene import RANGES
 

@@ -105,6 +105,28 @@ def test_an_outline_closes_at_its_first_corner_by_double_click_or_not_at_all():
     assert crosses_itself(np.array([(0, 0), (1, 1), (1, 0), (0, 1)])) and not crosses_itself(np.array(SQUARE))
 
 
+def test_in_the_curved_vessel_a_line_is_as_long_as_on_the_surface():
+    state = drawing("length")
+    state.views = dataclasses.replace(state.views, curved=True)
+    state.cpr_angle_deg = 70.0
+    surface = surface_of(STUDY, state, "cpr")
+    ends = ((0.1, 0.45), (0.45, 0.6))
+    along = np.stack([np.linspace(*pair, 400) for pair in zip(*ends, strict=True)], axis=1)
+    way = np.linalg.norm(np.diff([surface.position_mm(*place) for place in along], axis=0), axis=1).sum()
+    tools.on_stroke(state, STUDY, "cpr", ends, True)
+    (one,) = state.tools.measures
+    assert float(one.text.split()[0]) == pytest.approx(way, abs=0.15) and one.curved
+    assert surface.fraction_of_flat(*surface.flat_mm(0.3, 0.7)) == pytest.approx((0.3, 0.7))
+    assert len(marks(STUDY, state, "cpr")) == 1 and measure_rows(state, SAY)[0][0] == "length, curved vessel"
+    state.views = dataclasses.replace(state.views, curved=False)
+    assert marks(STUDY, state, "cpr") == []
+    tools.on_measure(state, STUDY, 0)
+    assert state.views.curved and 0 < state.distance_mm < 0.3 * STUDY.branch(state.branch).length_mm
+    with pytest.raises(NotPossible, match="nothing can be measured"):
+        tools.on_stroke(state, STUDY, "cpr", ((0.5, 0.5), (1.4, 0.5)), True)
+    assert hu_at(STUDY, surface, 0.2, 0.5) is not None and hu_at(STUDY, surface, 1.4, 0.5) is None
+
+
 def test_along_the_straightened_vessel_lengths_are_the_centerlines_and_nothing_else_is_measured():
     state = drawing("length")
     length_mm = STUDY.branch(0).length_mm

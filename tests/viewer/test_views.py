@@ -9,17 +9,20 @@ from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
 from ccta.anatomy.reformat import sampled
+from ccta.anatomy.slab import projected
 from ccta.anatomy.stretched import stretched, stretched_frame
 from ccta.case import Case
+from ccta.coordinates import to_patient_mm
+from ccta.model import Volume
 from tests.viewer.small_case import LESIONS, small_study, write_small_case
 from viewer.app import logic, view_state
-from viewer.app.pictures import cpr_picture, cross_picture, slice_picture, stack_picture
+from viewer.app.pictures import branch_values, cpr_picture, cross_picture, slice_picture, stack_picture
 from viewer.app.planes import AXES, bounds_mm, edge_letters, plane_through
 from viewer.app.study import Study, load_study
 from viewer.app.views import curved, oblique
 from viewer.app.views import logic as views
 from viewer.app.views.colouring import CLASS_RGB, classes_along, plaque_legend, plaque_map
-from viewer.app.views.network_maps import SEEN_PCT, overlaid
+from viewer.app.views.network_maps import SEEN_PCT, overlaid, seen_part
 from viewer.app.views.outlines import outline_paths
 from viewer.app.views.state import UPRIGHT, ViewState
 from viewer.app.views.volume import half_box, preset_box
@@ -280,6 +283,40 @@ def with_maps(tmp_path_factory) -> Study:
     heart[20:76, 20:76, 10:70] = 8
     case.write_volume("heart", study.volume.with_array(heart))
     return load_study(root)
+
+
+def test_a_map_is_kept_as_the_box_that_is_seen():
+    array = np.zeros((30, 20, 10), np.uint8)
+    array[12, 5, 3], array[20, 9, 9], array[1, 1, 1] = 80, int(SEEN_PCT), int(SEEN_PCT) - 1
+    whole = Volume(array, np.array([[0.4, 0, 0, -5], [0, 0.4, 0, 7], [0, 0, -0.6, 9], [0, 0, 0, 1]]))
+    part = seen_part(whole)
+    assert part.array.shape == (11, 7, 8)
+    places = to_patient_mm(np.array([[12, 5, 3], [20, 9, 9], [12.5, 5, 3]]), whole.affine)
+    np.testing.assert_allclose(sampled(part, places), sampled(whole, places))
+    assert seen_part(whole.with_array(np.zeros_like(array))).array.max() == 0
+
+
+@pytest.mark.parametrize("kind", ["mip", "mean", "minip"])
+def test_a_thick_slab_is_what_its_nearest_voxels_say(kind):
+    array = np.random.default_rng(1).normal(0, 300, (20, 24, 18)).astype(np.int16)
+    volume = Volume(array, np.diag([0.5, 0.5, 0.5, 1.0]))
+    turn = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))[0]
+    across, down, normal = 0.5 * turn[0], 0.5 * turn[1], np.cross(turn[0], turn[1])
+    corner = np.array([4.9, 5.8, 4.3]) - 14.5 * across - 12.5 * down
+    depth = np.linspace(-5, 5, 21)[:, None, None, None]
+    places = corner + np.arange(26)[:, None, None] * down + np.arange(30)[None, :, None] * across + depth * normal
+    index = np.floor(places / 0.5 + 0.5).astype(int)
+    inside = ((index >= 0) & (index < array.shape)).all(axis=-1)
+    found = np.ma.masked_array(array[tuple(np.clip(index, 0, np.array(array.shape) - 1).reshape(-1, 3).T)].reshape(inside.shape).astype(float), ~inside)
+    wanted = {"mip": found.max, "mean": found.mean, "minip": found.min}[kind](axis=0).filled(-1024)
+    for stored in (array, np.asfortranarray(array)):
+        np.testing.assert_allclose(projected(volume.with_array(stored), corner, across, down, (26, 30), (kind, 10.0)), wanted, rtol=1e-6)
+
+
+def test_the_plaque_burden_of_the_tree_is_the_walls_share():
+    burden = branch_values(small_study(), plaque=True)["burden"]
+    assert np.nanmax(burden[0]) > 20 and all(np.nanmin(one) >= 0 and np.nanmax(one) <= 100 for one in burden)
+    assert np.isnan(branch_values(small_study())["burden"][0]).all()
 
 
 def test_the_networks_map_lies_where_it_saw_an_artery(with_maps):

@@ -15,9 +15,12 @@ FFR_RANGE = (0.4, 1.08)
 GREY_ZONE = (0.75, 0.80)
 """FFR-CT reading: <= 0.75 positive, 0.76-0.80 grey, > 0.80 negative (CLINICAL)."""
 
+RISE = 0.01
+"""Of FFR, that the page explains."""
+
 EMPTY = {
     "length_mm": 0, "ffr": "", "planned": "", "stents": [], "diameter": "", "reference": "", "lesions": [], "segments": [], "grey": [0, 0],
-    "ffr_ticks": [], "mm_ticks": [], "along_ticks": [],
+    "ffr_ticks": [], "mm_ticks": [], "along_ticks": [], "recovers": False,
 }  # fmt: skip
 
 
@@ -34,6 +37,7 @@ def chart(study: Study, branch: int, stents: Sequence[Stent] = ()) -> dict:
     return {
         "length_mm": length_mm,
         "ffr": _path(curve.distance_mm, curve.ffr, length_mm, FFR_RANGE) if curve and curve.ffr else "",
+        "recovers": bool(curve and curve.ffr) and recovers(curve.ffr),
         "planned": _path(after.distance_mm, after.ffr, length_mm, FFR_RANGE) if after else "",
         "stents": [_span(s.from_mm, s.to_mm, length_mm, "stent") for s in stents if s.branch == branch],
         "diameter": _path(section.distance_mm, section.lumen_diameter_mm, length_mm, (0, max_mm)) if section is not None else "",
@@ -45,6 +49,11 @@ def chart(study: Study, branch: int, stents: Sequence[Stent] = ()) -> dict:
         "mm_ticks": [[_up(value, (0, max_mm)), f"{value}"] for value in range(1, int(max_mm) + 1)],
         "along_ticks": [[100 * at / length_mm, f"{at}"] for at in range(0, int(length_mm) + 1, 20 if length_mm > 60 else 10)],
     }
+
+
+def recovers(ffr: Sequence[float]) -> bool:
+    """True where FFR rises along the vessel by more than `RISE`: it is the static pressure's, of which a throat's fast blood has less."""
+    return bool(np.max(np.asarray(ffr) - np.minimum.accumulate(ffr)) > RISE)
 
 
 def _span(start_mm: float, end_mm: float, length_mm: float, name: str) -> list:

@@ -46,6 +46,7 @@ KEYS = (
     Key(("k",), "K", "key_plaque", "switch", (("plaque",),)),
     Key(("y",), "Y", "key_network", "next_choice", (("network",),)),
     Key(("t",), "T", "key_scene", "next_choice", (("scene",),)),
+    Key(("g",), "G", "key_play", "play", ((),)),
     Key(("s",), "S", "key_picture", "take_picture", ((),)),
     Key(("r",), "R", "key_reset", "reset_view", ((),)),
     Key(("l",), "L", "key_language", "switch_language", ((),)),

@@ -8,7 +8,7 @@ from viewer.app.ffr_band import Drop, drop_between
 from viewer.app.measuring import measured
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
-from viewer.app.surfaces import MEASURED, SAME_ANGLE_DEG, Straightened, Surface, depth_mm, surface_of
+from viewer.app.surfaces import LAID_OUT, MEASURED, SAME_ANGLE_DEG, Curved, Surface, depth_mm, surface_of
 from viewer.app.tool_state import Measure
 from viewer.app.words import NotPossible
 
@@ -59,14 +59,15 @@ def _drawing(study: Study, state: ReadingState, view: str) -> list[dict]:
 
 
 def _lies_in(one: Measure, surface: Surface) -> bool:
-    if isinstance(surface, Straightened):
+    if isinstance(surface, LAID_OUT):
         turned = abs((one.angle_deg - surface.angle_deg + 180) % 360 - 180)
-        return one.vessel == surface.branch and (turned <= SAME_ANGLE_DEG or one.flat_mm[0][1] == one.flat_mm[1][1])
+        anywhere = not one.curved and bool(one.flat_mm) and one.flat_mm[0][1] == one.flat_mm[1][1]
+        return (one.vessel, one.curved) == (surface.branch, isinstance(surface, Curved)) and (turned <= SAME_ANGLE_DEG or anywhere)
     return one.vessel < 0 and float(depth_mm(surface, one.points_mm).max()) <= IN_PLANE_MM
 
 
 def _fractions(one: Measure, surface: Surface) -> np.ndarray:
-    if isinstance(surface, Straightened):
+    if isinstance(surface, LAID_OUT):
         return np.array([surface.fraction_of_flat(*place) for place in one.flat_mm])
     return np.array([surface.fraction(np.array(point)) for point in one.points_mm])
 
@@ -86,7 +87,8 @@ def all_marks(study: Study, state: ReadingState) -> dict[str, list[dict]]:
 
 def measure_rows(state: ReadingState, say: dict[str, str]) -> list[list[str]]:
     """(kind and picture, text) per measurement."""
-    return [[f"{say[f'tool_{one.kind}']}, {say[one.view if one.view != 'cpr' else 'straightened_short']}", one.text] for one in state.tools.measures]
+    where = lambda one: one.view if one.view != "cpr" else "curved_short" if one.curved else "straightened_short"  # noqa: E731
+    return [[f"{say[f'tool_{one.kind}']}, {say[where(one)]}", one.text] for one in state.tools.measures]
 
 
 def drop_shown(study: Study, state: ReadingState, say: dict[str, str]) -> dict:

@@ -1,7 +1,7 @@
 """Lengths, angles, areas and HU in the flat pictures: what was drawn becomes a `Measure` in patient millimetres. Neither trame nor files.
 
 Slices and cross-sections are planes of the patient; the straightened vessel is not: there a length is true along the vessel (as the centerline runs)
-or straight across it, and nothing else is measured.
+or straight across it. The curved vessel is a surface unrolled, and a length is true on it. Nothing else is measured in either.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ccta.model import Volume
 from viewer.app.planes import Plane
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
-from viewer.app.surfaces import Straightened, Surface, surface_of
+from viewer.app.surfaces import LAID_OUT, Curved, Straightened, Surface, surface_of
 from viewer.app.tool_state import Measure
 from viewer.app.words import NotPossible
 
@@ -34,7 +34,7 @@ def measured(study: Study, state: ReadingState, kind: str, view: str, corners: C
     surface = surface_of(study, state, view)
     if surface is None or not np.isfinite(corners).all():
         raise NotPossible("not_measured_here")
-    if isinstance(surface, Straightened):
+    if isinstance(surface, LAID_OUT):
         return _along_vessel(surface, kind, corners)
     points = np.array([surface.position_mm(*corner) for corner in corners])
     if np.ptp(points, axis=0).max() < SMALLEST_MM:
@@ -46,18 +46,21 @@ def measured(study: Study, state: ReadingState, kind: str, view: str, corners: C
     return Measure(kind, view, _points(points), shown)
 
 
-def _along_vessel(surface: Straightened, kind: str, corners: Corners) -> Measure:
-    """A length on the straightened vessel: along it at the height of its first end, or across it at the place of its first end."""
+def _along_vessel(surface: Straightened | Curved, kind: str, corners: Corners) -> Measure:
+    """A length on the vessel laid out. Straightened: along it at the height of its first end, or across it at the place of its first end. Curved: any line."""
     if kind != "length":
         raise NotPossible("only_lengths_here")
     (s0, w0), (s1, w1) = (surface.flat_mm(*corner) for corner in corners)
-    end = (s1, w0) if abs(s1 - s0) >= abs(w1 - w0) else (s0, w1)
-    length_mm = abs(end[0] - s0) + abs(end[1] - w0)
+    curved = isinstance(surface, Curved)
+    end = (s1, w1) if curved else (s1, w0) if abs(s1 - s0) >= abs(w1 - w0) else (s0, w1)
+    length_mm = float(np.hypot(end[0] - s0, end[1] - w0))
     if length_mm < SMALLEST_MM:
         raise NotPossible("too_small")
     flat = ((s0, w0), end)
     points = [surface.position_mm(*surface.fraction_of_flat(*place)) for place in flat]
-    return Measure("length", "cpr", _points(points), f"{length_mm:.1f} mm", surface.branch, surface.angle_deg, flat)
+    if not np.isfinite(points).all():
+        raise NotPossible("not_measured_here")
+    return Measure("length", "cpr", _points(points), f"{length_mm:.1f} mm", surface.branch, surface.angle_deg, flat, curved)
 
 
 def _length_text(points: np.ndarray) -> str:

@@ -40,7 +40,7 @@ class Page(TrameApp):
         self.study, self.reading, self.say = study, logic.opened(study), said("en")
         self.desk, self.watch = desk, watch or IdleWatch(0)
         self.scene = TreeScene(study.surface, *tree_values(study.tree, branch_values(study)))
-        self.view, self._drawn, self._tree_timer = None, {}, None
+        self.view, self._drawn, self._tree_timer, self.moving = None, {}, None, False
         self._publish_once(title)
         self.translate("en")
         self.show()
@@ -75,6 +75,8 @@ class Page(TrameApp):
             no_lesions=say["no_stenosis"] if isinstance(stenoses, list) else f"{say['stenoses']}: {stenoses.reason}",
             no_tree="" if study.surface is not None else no_tree(study, say),
             subtitle=study_line(study.findings, say),
+            phases=[study.phases.name(k) for k in range(len(study.phases))] if study.phases else [],
+            analysed=study.phases.analysed if study.phases else -1,
             vessels=[{"index": i, "name": b.name or f"{say['vessel']} {i}"} for i, b in enumerate(study.tree)],
             notes=notes(study.findings, say),
             calcium=calcium_rows(study, say),
@@ -97,7 +99,8 @@ class Page(TrameApp):
 
     def colour_tree(self) -> None:
         """The tree's colours and their scale."""
-        self.scene.show(self.study.surface, *tree_values(self.study.tree, branch_values(self.study)))
+        values = branch_values(self.study, plaque=self.state.colour_by == "burden")
+        self.scene.show(self.study.surface, *tree_values(self.study.tree, values))
         self.scene.colour(self.state.colour_by)
         self.state.scale = scale_marks(self.state.colour_by)
 
@@ -106,10 +109,7 @@ class Page(TrameApp):
     def show(self) -> None:
         """Every view at the place of the reading state."""
         reading = self.reading
-        for name in AXES:
-            image, drawn = slice_of(self, name)
-            x, y = plane_of(reading, self.study, name).fraction(reading.position_mm)
-            self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_drawn": drawn})
+        self.show_slices()
         curves = self.kept(("chart", reading.branch, reading.stents), lambda: chart(self.study, reading.branch, reading.stents))
         self.state.update(chart=curves, place_x=100 * reading.distance_mm / curves["length_mm"] if curves["length_mm"] else 0)
         self.state.plan = self.kept(("plan", reading.stents), lambda: planned_rows(self.study, reading.stents))
@@ -121,6 +121,13 @@ class Page(TrameApp):
         self.show_stack()
         self.show_cross()
         self._follow_in_tree()
+
+    def show_slices(self) -> None:
+        """The three linked slices."""
+        for name in AXES:
+            image, drawn = slice_of(self, name)
+            x, y = plane_of(self.reading, self.study, name).fraction(self.reading.position_mm)
+            self.state.update({f"{name}_image": image, f"{name}_x": 100 * x, f"{name}_y": 100 * y, f"{name}_drawn": drawn})
 
     def _follow_in_tree(self) -> None:
         """The marker on the tree, when the place has stood still for a moment: a browser without a graphics card draws the tree slower than all the rest."""

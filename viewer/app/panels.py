@@ -16,7 +16,8 @@ from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.style import STYLE
 from viewer.app.tool_style import TOOL_STYLE
 from viewer.app.views.oblique import LINES
-from viewer.app.views.panels import cpr_switches, view_bar, volume_switches
+from viewer.app.views.panels import cpr_switches, phase_switches, twin_pane, view_bar, volume_switches
+from viewer.app.views.phases import TWINS
 from viewer.app.views.style import VIEW_STYLE
 
 PRESS = '@pointerdown.capture="press = [$event.clientX, $event.clientY]"'
@@ -38,7 +39,9 @@ def build(server, room, secret: str) -> None:
             _bar(room)
             view_bar(room)
             for name in AXES:
-                _slice_pane(name)
+                _slice_pane(name, room)
+                if name in TWINS:
+                    twin_pane(name)
             _tree_pane(room)
             with html.Div(classes=("views.curved ? 'side curved' : 'side'",)):
                 html.Div(FACTS, classes="facts", id="facts")
@@ -86,19 +89,21 @@ def _choice(name: str, values, label: str) -> None:
             html.Option(f"{{{{ {label} }}}}: {{{{ {text} }}}}" if name != "field" else f"{{{{ {text} }}}}", value=value)
 
 
-def _slice_pane(name: str) -> None:
+def _slice_pane(name: str, room) -> None:
     ratio = f"`--ratio: ${{field === 'whole' ? {name}_whole : 1}}`"
-    with html.Div(classes="pane slice", style=(ratio,)):
+    with html.Div(classes="pane slice", style=(ratio,), v_show="true" if name in TWINS else "compared < 0"):
         html.Div(f"{{{{ {name}_drawn.turned ? tr.{name}_turned : tr.{name} }}}} {{{{ {name}_drawn.place }}}}", classes="name", style=f"color: {LINES[name]}")
         with html.Div(classes="fit", id=name):
             html.Img(src=(f"{name}_image",), draggable="false")
             html.Div(CROSSHAIR.replace("NAME", name), classes="overlay")
         for index, side in enumerate("lrud"):
             html.Div(f"{{{{ {name}_drawn.edges[{index}] }}}}", classes=f"edge {side}")
+        if name == TWINS[0]:
+            phase_switches(room)
 
 
 def _tree_pane(room) -> None:
-    with html.Div(classes="pane", id="tree", raw_attrs=[PRESS, NOT_AFTER_A_DRAG]):
+    with html.Div(classes="pane", id="tree", v_show="compared < 0", raw_attrs=[PRESS, NOT_AFTER_A_DRAG]):
         html.Div("{{ tr[colour_by] }}: {{ tr.tree_by }}", v_if="!no_tree", classes="name")
         html.Div("{{ no_tree }}", v_if="no_tree", classes="empty")
         if room.scene.has_surface:
@@ -120,6 +125,7 @@ def _cpr_pane(room) -> None:
 def _chart_pane() -> None:
     legend = (
         "<span v-if='chart.ffr' style='color: #fff'>━ {{ tr.ffr_line }}&ensp;</span>"
+        "<span v-if='chart.recovers' style='color: #b8c4cf'>({{ tr.ffr_recovers }})&ensp;</span>"
         "<span v-if='chart.planned' style='color: #d58bff'>┅ {{ tr.stented_line }}&ensp;</span>"
         f"<span style='color: {LUMEN}'>━ {{{{ tr.lumen_line }}}} ┅ {{{{ tr.reference_line }}}}</span>"
         f"<span style='color: {WALL}'> ▪ {{{{ tr.stenosis_mark }}}}</span>"

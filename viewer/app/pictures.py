@@ -10,12 +10,12 @@ from PIL import Image
 
 from ccta.anatomy.reformat import CprGrid, Frames, StraightenedCpr, cross_section_stack, cut_along
 from ccta.anatomy.stretched import stretched_image
-from ccta.model import CrossSections
+from ccta.model import CrossSections, Volume
 from viewer.app.editor import drawn_radius_mm, radii_of
 from viewer.app.planes import Plane, plane_image, windowed
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
-from viewer.app.views.colouring import classes_along, classes_at, painted, plaque_map
+from viewer.app.views.colouring import burden_pct, classes_along, classes_at, painted, plaque_map
 from viewer.app.views.curved import curve_of, curved_classes, curved_edges
 from viewer.app.views.network_maps import overlaid
 
@@ -25,10 +25,10 @@ DRAWN_HALF_MM = 1.5
 STACK_MM = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
 """Places of the cross-section stack, from where the pointer is."""
 STACK_HALF_MM = 4.0
-SLICE_PIXELS, SLAB_PIXELS = 512, 400
-"""Along the longer side of a slice; a slab is drawn coarser, because every pixel takes as many samples as it has layers."""
-FINEST = 0.7
-"""Smallest pixel of a slab, as a share of a voxel."""
+SLICE_PIXELS, SLAB_PIXELS, MOVING_PIXELS = 512, 400, 240
+"""Along the longer side of a slice; a slab is drawn coarser, because every pixel takes as many samples as it has layers, and coarser still while it moves."""
+FINEST = 0.76
+"""Smallest pixel of a slab, as a share of a voxel: just large enough for the quick way (`ccta.anatomy.slab.COARSE_PIXEL`)."""
 
 
 def jpeg(picture: np.ndarray) -> str:
@@ -38,14 +38,28 @@ def jpeg(picture: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-def slice_picture(study: Study, state: ReadingState, plane: Plane) -> str:
-    """One slice, thin or as a slab, in the page's window, with the network's map where it is chosen."""
-    views = state.views
-    thick = views.slab != "thin" and views.thickness_mm > 0
-    pixel_mm = max(max(plane.size_mm) / (SLAB_PIXELS if thick else SLICE_PIXELS), FINEST * study.volume.spacing_mm.min() if thick else 0.0)
-    image = plane_image(study.volume, plane, pixel_mm, (views.slab, views.thickness_mm) if thick else ("mean", 0.0))
-    picture = windowed(image, state.level_hu, state.width_hu)
-    return jpeg(overlaid(picture, study, views.network, lambda: plane.grid_mm(pixel_mm)))
+def slice_picture(study: Study, state: ReadingState, plane: Plane, moving: bool = False) -> str:
+    """One slice, thin or as a slab, in the page's window, with the network's map where it is chosen. moving: a slab is drawn coarser, to be drawn again."""
+    picture = grey_slice(study.volume, state, plane, moving)
+    pixel_mm = _pixel_mm(study.volume, state, plane, moving)
+    return jpeg(overlaid(picture, study, state.views.network, lambda: plane.grid_mm(pixel_mm)))
+
+
+def grey_slice(volume: Volume, state: ReadingState, plane: Plane, moving: bool) -> np.ndarray:
+    """(rows, columns) uint8 of a plane through any image, in the page's window."""
+    slab = (state.views.slab, state.views.thickness_mm) if is_thick(state) else ("mean", 0.0)
+    return windowed(plane_image(volume, plane, _pixel_mm(volume, state, plane, moving), slab), state.level_hu, state.width_hu)
+
+
+def _pixel_mm(volume: Volume, state: ReadingState, plane: Plane, moving: bool) -> float:
+    thick = is_thick(state)
+    pixels = SLICE_PIXELS if not thick else MOVING_PIXELS if moving else SLAB_PIXELS
+    return max(max(plane.size_mm) / pixels, FINEST * volume.spacing_mm.min() if thick else 0.0)
+
+
+def is_thick(state: ReadingState) -> bool:
+    """True where the slices are slabs."""
+    return state.views.slab != "thin" and state.views.thickness_mm > 0
 
 
 def cpr_picture(study: Study, state: ReadingState) -> tuple[str, list[str]]:
@@ -183,9 +197,9 @@ def svg_points(radius_mm: np.ndarray, half_mm: float) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in box.T)
 
 
-def branch_values(study: Study) -> dict[str, list[np.ndarray]]:
-    """Per kind of colour, one array per branch at its centerline points; NaN where it was not measured."""
-    kinds: dict[str, list[np.ndarray]] = {"FFR": [], "diameter": [], "stenosis": []}
+def branch_values(study: Study, plaque: bool = False) -> dict[str, list[np.ndarray]]:
+    """Per kind of colour, one array per branch at its centerline points; NaN where it was not measured. plaque: its burden too, which takes a moment."""
+    kinds: dict[str, list[np.ndarray]] = {"FFR": [], "diameter": [], "stenosis": [], "burden": []}
     for index, branch in enumerate(study.tree):
         s = branch.distance_mm
         curve = study.pullback.branches[index] if study.pullback else None
@@ -196,4 +210,6 @@ def branch_values(study: Study) -> dict[str, list[np.ndarray]]:
         for stenosis in (x for x in study.stenoses if x.branch == index):
             degree[(s >= stenosis.entry_mm) & (s <= stenosis.exit_mm)] = stenosis.diameter_pct
         kinds["stenosis"].append(degree)
+        found = plaque_map(study, index) if plaque else None
+        kinds["burden"].append(np.interp(s, found.sections.distance_mm, burden_pct(found)) if found is not None else np.full(len(s), np.nan))
     return kinds

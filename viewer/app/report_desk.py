@@ -77,15 +77,27 @@ def is_stale(root: Path) -> bool:
 
 
 def sign(root: Path, by: str) -> None:
-    """Signs the draft. BadInput where it does not follow from the case."""
-    signing.sign(Case.open(root), _named(by))
+    """Signs the draft. NotPossible where it does not follow from the case."""
+    case, name = Case.open(root), _named(by)
+    stale = changed_since(case)
+    if stale:
+        raise NotPossible("sign_stale", stages=", ".join(stale))
+    if not case.path("report_content").exists():
+        raise NotPossible("sign_no_draft")
+    signing.sign(case, name)
 
 
 def add_addendum(root: Path, by: str, text: str) -> None:
-    """Adds to the report that was signed last. NotPossible without words."""
+    """Adds to the report that was signed last. NotPossible without words, without such a report, or where its files have changed."""
     if not text.strip():
         raise NotPossible("addendum_empty")
-    signing.add_addendum(Case.open(root), _named(by), text)
+    case, name = Case.open(root), _named(by)
+    if case.reader().last_report is None:
+        raise NotPossible("nothing_signed")
+    changed = signing.changed_versions(case)
+    if changed:
+        raise NotPossible("signed_changed", number=changed[0])
+    signing.add_addendum(case, name, text)
 
 
 def _named(by: str) -> str:

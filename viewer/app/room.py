@@ -13,6 +13,7 @@ from viewer.app.report_room import ReportRoom
 from viewer.app.state import COLOURS, FIELDS_MM, WINDOWS
 from viewer.app.study import Study
 from viewer.app.views.handlers import VIEW_POINTER, ViewHandlers
+from viewer.app.views.phase_room import PhaseHandlers
 from viewer.app.words import LANGUAGES
 
 POINTER = ("slice", "scroll", "hover", "step", "turn", "turn_to", "curve", "window_to", "point", "handle", "key", *VIEW_POINTER)
@@ -21,7 +22,7 @@ HU_PER_PIXEL = 4.0
 DEGREES_PER_PIXEL = 0.75
 
 
-class ReadingRoom(ViewHandlers, ReportRoom):
+class ReadingRoom(PhaseHandlers, ViewHandlers, ReportRoom):
     """The page with its handlers. desk: where corrections go, None where nothing may be corrected."""
 
     def __init__(self, study: Study, title: str, server=None, secret: str = "", desk: EditingDesk | None = None, watch: IdleWatch | None = None):
@@ -35,10 +36,10 @@ class ReadingRoom(ViewHandlers, ReportRoom):
 
     def slice(self, name: str, x: float, y: float) -> None:
         """A press into a slice, or the pointer moving with the button down."""
-        self._do(logic.on_slice, name, x, y)
+        self.moved(logic.on_slice, name, x, y)
 
     def scroll(self, name: str, steps: int) -> None:
-        self._do(logic.on_scroll, name, steps)
+        self.moved(logic.on_scroll, name, steps)
 
     def hover(self, fraction: float) -> None:
         """The pointer over curve or straightened vessel."""

@@ -96,7 +96,7 @@ def from_browser(address: str, state: Mapping) -> bytes:
         pen.fill(95, 6 + 0.6 * k, 97, 6.6 + 0.6 * k, tuple(map(int, rgb)))
     for down, text in state["scale"]["marks"]:
         pen.text(94.5, 4.5 + 0.48 * down, text, "#dfe5ea", before=True)
-    pen.text(98, 1.5, {"FFR": "FFR", "diameter": "Ø", "stenosis": "%"}[kind], "#dfe5ea", before=True)
+    pen.text(98, 1.5, {"FFR": "FFR", "diameter": "Ø", "stenosis": "%", "burden": "%"}[kind], "#dfe5ea", before=True)
     return _png(image)
 
 

@@ -14,7 +14,7 @@ WINDOWS = {"cta": (300.0, 800.0), "calcium": (400.0, 1500.0), "soft": (40.0, 400
 FIELDS_MM = {"whole": 0.0, "120 mm": 120.0, "60 mm": 60.0, "30 mm": 30.0}
 """Field of view of the slices; 0: all of the image."""
 
-COLOURS = ("FFR", "diameter", "stenosis")
+COLOURS = ("FFR", "diameter", "stenosis", "burden")
 MODES = ("", "point", *TOOLS)
 """What a press into a picture means: a place, where the centerline shall run, or a reading tool."""
 HANDLES = 8

@@ -16,6 +16,7 @@ from ccta.edits import Edit
 from ccta.errors import BadInput
 from ccta.findings import Findings, PullbackFile, Stenosis
 from ccta.model import Branch, CoronaryTree, CrossSections, Surface, Volume
+from ccta.phases import Phases, phases_of
 from ccta.settings import Settings, load_settings
 from cfd.pipeline import Anatomy, flow_problem
 from cfd.planner import Change, Stent, planned
@@ -30,7 +31,8 @@ CPR_COLUMNS = 640
 class Study:
     """sections, pullback: indexed as the branches of the tree. tree_found, found: tree and contours as the image gave them, before any edit by hand.
 
-    history: of edits. measured: the stenoses as their stage left them, with their plaque. root: of the case, for what is read only when it is asked for.
+    history: of edits. measured: the stenoses as their stage left them, with their plaque. root: of the case, for what is read only when it is asked for, such
+    as the images of its phases.
     """
 
     volume: Volume
@@ -45,6 +47,7 @@ class Study:
     history: tuple[Edit, ...] = ()
     measured: tuple[Stenosis, ...] = ()
     root: Path | None = None
+    phases: Phases | None = None
 
     @property
     def anatomy(self) -> Anatomy:
@@ -129,4 +132,5 @@ def load_study(root: Path, volume: Volume | None = None) -> Study:
         history=tuple(case.edits()),
         measured=tuple(findings.stenoses or ()),
         root=root,
+        phases=phases_of(case),
     )

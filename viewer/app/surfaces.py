@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccta.anatomy.reformat import Frames
+from ccta.anatomy.stretched import Stretched
 from viewer.app.pictures import cross_half_mm, planes_at
 from viewer.app.planes import AXES, Plane
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
+from viewer.app.views.curved import curve_of
 from viewer.app.views.oblique import plane_of
 
 FLAT = (*AXES, "cross")
@@ -48,15 +50,45 @@ class Straightened:
         return self.frames.center_mm[row] + beside_mm * (np.cos(angle) * self.frames.axis_u[row] + np.sin(angle) * self.frames.axis_v[row])
 
 
-Surface = Plane | Straightened
+@dataclass(frozen=True, eq=False)
+class Curved:
+    """The curved vessel at one angle: a surface unrolled, so that a straight line in the picture is as long as it is on the surface."""
+
+    branch: int
+    angle_deg: float
+    surface: Stretched
+
+    def flat_mm(self, fraction_x: float, fraction_y: float) -> tuple[float, float]:
+        """(along the picture, below its middle) in mm of a place in it."""
+        frame = self.surface.frame
+        return float(fraction_x) * frame.width_mm, (float(fraction_y) - 0.5) * frame.height_mm
+
+    def fraction_of_flat(self, along_mm: float, below_mm: float) -> tuple[float, float]:
+        """Where a place (along, below) falls in the picture."""
+        frame = self.surface.frame
+        return along_mm / frame.width_mm, 0.5 + below_mm / frame.height_mm
+
+    def position_mm(self, fraction_x: float, fraction_y: float) -> np.ndarray:
+        """(3,) patient position of a place in the picture, NaN beyond the surface's end."""
+        along_mm, below_mm = self.flat_mm(fraction_x, fraction_y)
+        if not 0 <= along_mm <= self.surface.unrolled_mm[-1]:
+            return np.full(3, np.nan)
+        return self.surface.position_mm(np.float64(along_mm), np.float64(below_mm))
+
+
+Surface = Plane | Straightened | Curved
+LAID_OUT = (Straightened, Curved)
+"""Of a vessel; lengths alone are true in them."""
 
 
 def surface_of(study: Study, state: ReadingState, view: str) -> Surface | None:
     """The surface that a picture shows now; None where it shows nothing that can be measured."""
     if view in AXES:
         return plane_of(state, study, view)
-    if view not in MEASURED or state.branch < 0 or (view == "cpr" and state.views.curved):
+    if view not in MEASURED or state.branch < 0:
         return None
+    if view == "cpr" and state.views.curved:
+        return Curved(state.branch, state.cpr_angle_deg, curve_of(state, study))
     return cross_plane(study, state) if view == "cross" else straightened(study, state)
 
 

@@ -17,7 +17,8 @@ BRUSHES_MM = (0.3, 0.5, 0.8, 1.2)
 class Measure:
     """One measurement. points_mm: where it lies in the patient. view: the picture it was drawn in.
 
-    Of a length along the straightened vessel: vessel (branch) and angle_deg at which it was drawn, flat_mm: (along, beside) of both ends; -1 and () else.
+    Of a length along the straightened or (curved) the curved vessel: vessel (branch) and angle_deg at which it was drawn, flat_mm: (along, beside) of both
+    ends; -1 and () else.
     text: what was measured.
     """
 
@@ -28,6 +29,7 @@ class Measure:
     vessel: int = -1
     angle_deg: float = 0.0
     flat_mm: tuple[tuple[float, float], ...] = ()
+    curved: bool = False
 
 
 @dataclass(frozen=True)

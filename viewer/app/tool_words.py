@@ -18,6 +18,7 @@ TOOL_WORDS = {
     "no_measurements": ("Nothing was measured yet.", "尚无测量。"),
     "delete_measure": ("delete this measurement", "删除此测量"),
     "straightened_short": ("straightened vessel", "拉直血管"),
+    "curved_short": ("curved vessel", "曲面血管"),
     "not_measured_here": ("nothing can be measured here", "此处无法测量"),
     "only_lengths_here": (
         "the straightened vessel is bent true to length only; measure angles and areas in a slice or a cross-section",
@@ -61,6 +62,16 @@ TOOL_WORDS = {
     "addendum": ("addenda", "补充报告"),
     "addendum_hint": ("what is to be added to the signed report", "对已签署报告的补充内容"),
     "add_addendum": ("sign addendum", "签署补充"),
+    "sign_stale": (
+        "this cannot be signed: {stages} no longer follow from the case; compute first",
+        "无法签署:{stages} 与病例不一致;请先计算",
+    ),
+    "sign_no_draft": ("there is no draft to sign; compute first", "没有可签署的草稿;请先计算"),
+    "nothing_signed": ("there is no signed report that could be added to", "没有可补充的已签署报告"),
+    "signed_changed": (
+        "the files of version {number} are not as they were signed; restore them from a copy first",
+        "第 {number} 版的文件与签署时不一致;请先从副本恢复",
+    ),
     "addendum_empty": ("an addendum needs its text", "补充报告不能为空"),
     "key_picture": ("what is under the pointer as a picture into the report", "将指针所在视图加入报告"),
     "nothing_to_show": ("this view shows nothing that could be put into the report", "此视图没有可加入报告的内容"),

@@ -12,7 +12,7 @@ from viewer.app.state import ReadingState
 from viewer.app.study import Study
 from viewer.app.surfaces import surface_of
 from viewer.app.tool_state import Measure, Pending, TreePlace
-from viewer.app.views.curved import curved_at
+from viewer.app.views.curved import curve_of, curved_at
 from viewer.app.words import NotPossible
 
 CLOSE = 0.025
@@ -93,8 +93,9 @@ def on_measure(state: ReadingState, study: Study, index: int) -> None:
     one = state.tools.measures[int(index)]
     if 0 <= one.vessel < len(study.tree):
         logic.on_branch(state, study, one.vessel)
-        logic.on_distance(state, study, one.flat_mm[0][0])
-        state.cpr_angle_deg = one.angle_deg
+        state.cpr_angle_deg, state.views = one.angle_deg, replace(state.views, curved=one.curved)
+        along_mm = one.flat_mm[0][0]
+        logic.on_distance(state, study, float(curve_of(state, study).distance_at(along_mm)) if one.curved else along_mm)
     else:
         logic.on_position(state, study, np.mean(one.points_mm, axis=0))
 

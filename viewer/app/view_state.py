@@ -18,8 +18,10 @@ CHOICES = ("window", "field", "colour_by", "language", "tab")
 
 
 def kept(reading: ReadingState, choices: dict) -> dict:
-    """What is written. What is being drawn, where the pointer is, and the volume rendering (which takes time) are not."""
-    at_rest = replace(reading, hover_mm=-1.0, mode="", draft=None, tools=replace(reading.tools, pending=None), views=replace(reading.views, scene="tree"))
+    """What is written. What is being drawn, where the pointer is, the volume rendering and a compared phase (which take time) are not."""
+    at_rest = replace(
+        reading, hover_mm=-1.0, mode="", draft=None, tools=replace(reading.tools, pending=None), views=replace(reading.views, scene="tree", phase=-1)
+    )
     return {"reading": STATE.dump_python(at_rest, mode="json"), "page": {name: choices[name] for name in CHOICES if name in choices}}
 
 

@@ -12,11 +12,11 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from ccta.model import CoronaryTree, Surface
 from ccta.polydata import surface_polydata
 
-RANGES = {"FFR": (0.5, 1.0), "diameter": (1.0, 4.5), "stenosis": (0.0, 100.0)}
-"""Ends of the colour scale: FFR, lumen diameter in mm, diameter stenosis in percent."""
+RANGES = {"FFR": (0.5, 1.0), "diameter": (1.0, 4.5), "stenosis": (0.0, 100.0), "burden": (0.0, 80.0)}
+"""Ends of the colour scale: FFR, lumen diameter in mm, diameter stenosis and plaque burden in percent."""
 
-MAPS = {"diameter": "cividis", "stenosis": "plasma"}
-"""Lightness alone orders both, as a colour-blind reader or a grey print sees them: lighter is wider, or worse."""
+MAPS = {"diameter": "cividis", "stenosis": "plasma", "burden": "viridis"}
+"""Lightness alone orders each, as a colour-blind reader or a grey print sees them: lighter is wider, or worse."""
 
 FFR_COLOURS = ((0.50, "#b2182b"), (0.75, "#fdae61"), (0.75, "#d9d9d9"), (0.80, "#d9d9d9"), (0.80, "#abd9e9"), (1.00, "#2166ac"))
 """Red to orange is positive, blue negative (ColorBrewer's hues that colour-blind readers tell apart); what is between is the grey zone and is grey."""
@@ -25,8 +25,8 @@ DARKEST = 0.15
 UNKNOWN = 0.35
 """Of what was not measured: a grey far darker than the grey zone's."""
 
-MARKS = {"FFR": (0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0), "diameter": (1.0, 2.0, 3.0, 4.0), "stenosis": (0, 25, 50, 70, 100)}
-FORMATS = {"FFR": "{:.2f}", "diameter": "{:.0f} mm", "stenosis": "{:.0f} %"}
+MARKS = {"FFR": (0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0), "diameter": (1.0, 2.0, 3.0, 4.0), "stenosis": (0, 25, 50, 70, 100), "burden": (0, 20, 40, 60, 80)}
+FORMATS = {"FFR": "{:.2f}", "diameter": "{:.0f} mm", "stenosis": "{:.0f} %", "burden": "{:.0f} %"}
 
 
 MAX_TRIANGLES = 100_000

@@ -162,7 +162,7 @@ def _image(box: Box):
     image.SetDimensions(*box.hu.shape[::-1])
     image.SetSpacing(*map(float, box.spacing_mm))
     image.SetOrigin(*map(float, box.corner_mm))
-    image.GetPointData().SetScalars(numpy_to_vtk(box.hu.reshape(-1), deep=True))
+    image.GetPointData().SetScalars(numpy_to_vtk(box.hu.reshape(-1), deep=False))
     return image
 
 

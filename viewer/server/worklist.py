@@ -1,4 +1,7 @@
-"""The worklist: one line for each study of the database, filtered, sorted and paged there, so that it is as quick with ten thousand studies as with ten."""
+"""The worklist: one line for each study of the database, filtered, sorted and paged there, so that it is as quick with ten thousand studies as with ten.
+
+Who signed is read from the cases of one page alone: a signature is given in the viewer and by the command line too, and a correction makes a draft again.
+"""
 
 from __future__ import annotations
 

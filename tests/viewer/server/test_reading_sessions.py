@@ -1,21 +1,18 @@
-"""Viewer processes behind the server: one for each login and case, ended in every way, and reached by nobody else. The last test is a person in Chromium."""
+"""Viewer processes behind the server: one for each login and case, ended in every way, and reached by nobody else."""
 
 import asyncio
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 
 import aiohttp
 import pytest
 
 from tests.viewer.server.conftest import free_port
-from tests.viewer.small_case import write_drafted_case
-from tests.viewer.test_browser import CHROMIUM, HARMLESS, SOFTWARE_GL
+from tests.viewer.small_case import write_small_case
 from viewer.server.accounts import Accounts, Person
 from viewer.server.sessions import Launcher, NotOpened, resident_mb
 from viewer.server.settings import ViewerSettings
@@ -43,7 +40,7 @@ def alive(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     root = tmp_path_factory.mktemp("reading") / "case"
-    write_drafted_case(root)
+    write_small_case(root)
     return root
 
 
@@ -93,20 +90,6 @@ def test_a_case_that_cannot_be_opened_is_said_and_leaves_no_process(tmp_path):
     with pytest.raises(NotOpened, match="could not open"):
         asyncio.run(launcher.open(ANNA, "1", tmp_path))
     assert len(launcher) == 0
-
-
-@contextmanager
-def serving(folder, *options):
-    """`ccta serve FOLDER` as a person starts it; yields (address, one-time password, process)."""
-    command = [sys.executable, "-c", "from ccta.cli.main import main; main()", "serve", str(folder), "--port", str(free_port()), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        address = re.search(r"http://\S+", process.stdout.readline() or process.stderr.read()).group()
-        password = next(found.group(1) for line in process.stderr if (found := re.search(r"one-time password (\S+)", line)))
-        yield address.rstrip("/"), password, process
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate()
 
 
 async def told(base: str, method: str, path: str, session: aiohttp.ClientSession, body=None, headers=None) -> tuple[int, str]:
@@ -176,52 +159,6 @@ def test_viewers_belong_to_their_login_and_die_with_a_killed_server(tmp_path, ca
         time.sleep(0.1)
     assert not any(alive(viewer) for viewer in viewers)
     store.close()
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt install chromium)")
-def test_a_person_logs_in_reads_a_case_and_logs_out(tmp_path, case):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    (tmp_path / "one").symlink_to(case)
-    with serving(tmp_path) as (base, given, _), sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SOFTWARE_GL)
-        page, errors = browser.new_page(viewport={"width": 1366, "height": 768}), []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" and HARMLESS not in message.text else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(base)
-        for name, value in (("login", "admin"), ("password", given)):
-            page.fill(f"[name={name}]", value)
-        page.click("button.main")
-        for name, value in (("old", given), ("new", PASSWORD), ("again", PASSWORD)):
-            page.fill(f"[name={name}]", value)
-        page.click("button.main")
-        page.fill("[name=text]", "nobody")
-        page.wait_for_selector(".empty")
-        page.fill("[name=text]", "one")
-        page.wait_for_selector("tr[data-study]")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.click("[data-do=sign]")
-        assert page.inner_text("[data-do=sign]") == "Yes, sign" and page.locator(".signed").count() == 0
-        page.click("[data-do=sign]")
-        page.wait_for_selector(".signed")
-        assert "signed by First administrator" in page.inner_text(".signed") and page.locator("[data-do=sign]").count() == 0
-        page.click("[data-do=open]")
-        page.wait_for_selector("#axial img", timeout=120_000)
-        view = page.url
-        assert "/view/" in view and page.input_value("#reader") == "First administrator" and page.is_disabled("#reader")
-        page.click("#lesion-1")
-        page.wait_for_selector("#lesion-1.chosen")
-        page.reload()
-        page.wait_for_selector("#axial img")
-        page.goto(base)
-        page.set_viewport_size({"width": 820, "height": 1180})  # a tablet
-        page.wait_for_selector("tr[data-study]")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.click("#log_out")
-        page.wait_for_url("**/login")
-        page.goto(view)
-        assert page.url.endswith("/login") and page.locator("#axial").count() == 0
-        assert errors == []
-        browser.close()
 
 
 def test_a_process_that_ends_is_started_again_whatever_it_says():

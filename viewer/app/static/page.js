@@ -15,7 +15,8 @@
     const box = element.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
   };
-  const target = (event) => event.target.closest && event.target.closest('#axial, #coronal, #sagittal, #cpr, #curve, #cross, .tile');
+  const target = (event) => event.target.closest && event.target.closest('#axial, #coronal, #sagittal, #cpr, #curve, #cross, .tile, [data-twin]');
+  const called = (element) => element.dataset.twin || element.id;  // the same slice of another phase
   const state = (name) => window.trame.state.get(name);
   let press = null, turned = 0;
 
@@ -23,7 +24,7 @@
     const element = target(event);
     if (!element) return;
     const handle = event.target.dataset ? event.target.dataset.handle : undefined;
-    press = { element, id: element.id, button: event.button, x: event.clientX, y: event.clientY, from: at(event, element), moved: false, handle };
+    press = { element, id: called(element), button: event.button, x: event.clientX, y: event.clientY, from: at(event, element), moved: false, handle };
     turned = 0;
     if (event.button === 2 || handle !== undefined) event.preventDefault();
     if (SLICES.includes(press.id) && event.button === 0 && !state('mode')) send('slice', press.id, ...press.from);
@@ -61,7 +62,7 @@
     const element = target(event), steps = event.deltaY > 0 ? 1 : -1;
     if (!element) return;
     event.preventDefault();
-    if (SLICES.includes(element.id)) send('scroll', element.id, steps);
+    if (SLICES.includes(called(element))) send('scroll', called(element), steps);
     else if (element.id === 'cpr') send('turn', 15 * steps);
     else if (element.id === 'cross' || element.classList.contains('tile')) send('step', steps);
   };

@@ -5,7 +5,7 @@
   const send = (...values) => window.ccta.send(...values);
   let press = null;
   const grip = (event) => event.target.closest && event.target.closest('.grip');
-  const slice = (event) => event.target.closest && event.target.closest('#axial, #coronal, #sagittal');
+  const slice = (event) => event.target.closest && event.target.closest('#axial, #coronal, #sagittal, [data-twin]');
   const angle = (event, middle) => (180 / Math.PI) * Math.atan2(event.clientY - middle[1], event.clientX - middle[0]);
 
   const down = (event) => {
@@ -13,7 +13,7 @@
     if (element && (grip(event) || (event.shiftKey && event.button === 0))) {
       const box = element.getBoundingClientRect(), hair = element.querySelector('.hair');
       const middle = [box.left + (box.width * Number(hair.dataset.x)) / 100, box.top + (box.height * Number(hair.dataset.y)) / 100];
-      press = { name: element.id, middle, last: angle(event, middle), turned: 0, gesture: event.timeStamp };
+      press = { name: element.dataset.twin || element.id, middle, last: angle(event, middle), turned: 0, gesture: event.timeStamp };
     } else if (volume && event.button === 0) {
       press = { volume, x: event.clientX, y: event.clientY, moved: false, gesture: event.timeStamp };
     } else return;

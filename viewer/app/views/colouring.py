@@ -51,6 +51,13 @@ def _plaque_map(study: Study, branch: int) -> PlaqueMap | None:
     return PlaqueMap(own, found.sections.lumen_radius_mm, found.sections.wall_radius_mm, classes)
 
 
+def burden_pct(plaque: PlaqueMap) -> np.ndarray:
+    """(M,) plaque area over the area within the outer wall at each plane, percent."""
+    layers = plaque.classes.shape[2]
+    edge_mm = plaque.lumen_mm[..., None] + (plaque.wall_mm - plaque.lumen_mm)[..., None] * np.arange(layers + 1) / layers
+    return 100 * (np.diff(edge_mm**2, axis=-1) * (plaque.classes > 0)).sum(axis=(1, 2)) / (plaque.wall_mm**2).sum(axis=1)
+
+
 def classes_at(plaque: PlaqueMap, plane: np.ndarray, u_mm: np.ndarray, v_mm: np.ndarray) -> np.ndarray:
     """Class at in-plane offsets (...) of planes (...): 0 where there is no plaque."""
     angles, layers = plaque.classes.shape[1:]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 
-from viewer.app.pictures import jpeg
+from viewer.app.pictures import is_thick, jpeg
 from viewer.app.state import FIELDS_MM
 from viewer.app.views import logic, oblique
 from viewer.app.views.volume import preset_box
@@ -23,7 +24,7 @@ class ViewHandlers:
     """Part of `ReadingRoom`: the views' own handlers."""
 
     def __init__(self, *room):
-        self.volume_scene, self._still_timer, self._kept_box = None, None, (None, None)
+        self.volume_scene, self._still_timer, self._kept_box, self._moved_s = None, None, (None, None), 0.0
         super().__init__(*room)
 
     def show(self) -> None:
@@ -32,12 +33,20 @@ class ViewHandlers:
 
     # --- slices ---
 
+    def moved(self, action, *values) -> None:
+        """One of many changes in a row: slabs are coarse until nothing has changed for a moment."""
+        now = time.monotonic()
+        self.moving, self._moved_s = now - self._moved_s < STILL_AFTER_S and is_thick(self.reading), now
+        self._do(action, *values)
+        if self.moving:
+            self._when_still()
+
     def rotate_to(self, name: str, degrees: float, gesture: float) -> None:
         """A drag of a line's end in a slice: as far from where the lines stood when the drag began."""
         if self._gesture[0] != ("rotate", gesture):
             self._gesture = ("rotate", gesture), self.reading.views
         self.reading.views = self._gesture[1]
-        self._do(oblique.on_rotate, name, degrees)
+        self.moved(oblique.on_rotate, name, degrees)
 
     def along(self) -> None:
         """Slices across and along the artery, or upright again; near enough to see it."""
@@ -140,11 +149,12 @@ class ViewHandlers:
         try:
             self._still_timer = asyncio.get_running_loop().call_later(STILL_AFTER_S, self._fine)
         except RuntimeError:  # before the server runs
-            self.show_volume()
+            self._fine()
 
     def _fine(self) -> None:
         with self.state:
-            self.act(lambda: None, show=self.show_volume)
+            self.moving = False
+            self.act(self.show_slices, show=self.show_volume)
 
 
 def _working(scene: VolumeScene) -> VolumeScene:

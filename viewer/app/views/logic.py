@@ -38,8 +38,8 @@ def checked(study: Study, views: ViewState) -> ViewState:
     try:
         on_choice(ReadingState(views=views), study, "network", views.network)
     except NotPossible:
-        return replace(views, network="off")
-    return views
+        views = replace(views, network="off")
+    return replace(views, phase=-1) if views.phase >= (len(study.phases) if study.phases else 0) else views
 
 
 def on_next(state: ReadingState, study: Study, field: str) -> None:

@@ -33,10 +33,27 @@ def network_map(study: Study, kind: str) -> Volume:
     return _read(study.root, kind, path.stat().st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=1)  # a map takes as much memory as half an image
+@functools.lru_cache(maxsize=2)
 def _read(root: Path, kind: str, made_ns: int) -> Volume:
-    found = Case(root).read_volume(ITEMS[kind])
+    found = seen_part(Case(root).read_volume(ITEMS[kind]))
     return found if found.array.dtype == np.uint8 else found.with_array(np.clip(found.array, 0, 100).astype(np.uint8))
+
+
+def seen_part(whole: Volume) -> Volume:
+    """The box of a map outside which nothing is drawn, a voxel wider: a whole map takes as much memory as half an image."""
+    seen = [np.zeros(count, bool) for count in whole.array.shape]
+    for k in range(whole.array.shape[2]):
+        layer = whole.array[..., k] >= SEEN_PCT
+        rows = layer.any(axis=1)
+        seen[0] |= rows
+        seen[1] |= layer.any(axis=0)
+        seen[2][k] = rows.any()
+    edges = [np.flatnonzero(one)[[0, -1]] if one.any() else np.zeros(2, int) for one in seen]
+    low = [max(0, first - 1) for first, _ in edges]
+    box = tuple(slice(start, last + 2) for start, (_, last) in zip(low, edges, strict=True))
+    affine = whole.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ low
+    return Volume(whole.array[box].copy(order="K"), affine, whole.frame_of_reference_uid)
 
 
 def overlaid(picture: np.ndarray, study: Study, kind: str, positions_mm: Callable[[], np.ndarray]) -> np.ndarray:

@@ -52,11 +52,14 @@ def _rings(section: CrossSections, rows: np.ndarray, radius_mm: np.ndarray) -> n
 
 def _cut(tube: np.ndarray, plane: Plane) -> list[str]:
     """SVG paths of the lines in which a tube meets a plane."""
-    side = (tube - plane.origin_mm) @ plane.normal
-    if side.min() > 0 or side.max() < 0:
+    side = (tube.reshape(-1, 3) @ plane.normal).reshape(tube.shape[:2]) - plane.origin_mm @ plane.normal
+    low, high = side.min(axis=1), side.max(axis=1)
+    crossed = np.flatnonzero((np.minimum(low[:-1], low[1:]) <= 0) & (np.maximum(high[:-1], high[1:]) >= 0))
+    if not len(crossed):
         return []
-    lines = contourpy.contour_generator(z=side).lines(0.0)
-    return ["M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in _in_picture(tube, line, plane)) for line in lines if len(line) > 1]
+    rings = slice(crossed[0], crossed[-1] + 2)
+    lines = contourpy.contour_generator(z=side[rings]).lines(0.0)
+    return ["M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in _in_picture(tube[rings], line, plane)) for line in lines if len(line) > 1]
 
 
 def _in_picture(tube: np.ndarray, line: np.ndarray, plane: Plane) -> np.ndarray:

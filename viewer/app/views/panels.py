@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trame.widgets import html
 
+from viewer.app.drawings import CROSSHAIR
 from viewer.app.views.state import MAX_SLAB_MM, NETWORK, PRESETS, SCENES, SLABS
 
 
@@ -40,6 +41,31 @@ def volume_switches(room) -> None:
     with html.Div(classes="switches low-switches"):
         _choice(room, "scene", SCENES, "tr.scene")
         _choice(room, "preset", PRESETS, "tr.preset", v_if="views.scene !== 'tree'")
+
+
+def phase_switches(room) -> None:
+    """Which phase is compared, and all of them played; only where the case holds phases."""
+    with html.Div(classes="switches low-switches", v_if="phases.length"):
+        with html.Select(id="phase", title=("tr.phase",), change=(room.compare, "[$event.target.value]")):
+            html.Option("{{ tr.phase_none }}", value="-1", selected=("compared < 0",))
+            html.Option(
+                "{{ name }}{{ k === analysed ? ', ' + tr.phase_analysed : '' }}",
+                v_for="(name, k) in phases",
+                key="k",
+                value=("k",),
+                selected=("k === compared",),
+            )
+        html.Button("{{ playing ? '❚❚' : '▶' }}", id="play", click=room.play, title=("tr.play",), classes=("playing ? 'on' : ''",))
+
+
+def twin_pane(name: str) -> None:
+    """The compared phase beside a slice: the same plane, cross-hair and contours."""
+    ratio = f"`--ratio: ${{field === 'whole' ? {name}_whole : 1}}`"
+    with html.Div(classes="pane slice twin", v_if="compared >= 0", style=(ratio,)):
+        html.Div("{{ phases[compared] }}{{ views.outlines && compared !== analysed ? `, ${tr.contours_of} ${phases[analysed]}` : '' }}", classes="name")
+        with html.Div(classes="fit", id=f"twin-{name}", raw_attrs=[f'data-twin="{name}"']):
+            html.Img(src=(f"twin_{name}",), draggable="false")
+            html.Div(CROSSHAIR.replace("NAME", name), classes="overlay")
 
 
 def _choice(room, field: str, values, title: str, **more) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from viewer.app.pictures import cpr_picture, slice_picture
+from viewer.app.pictures import cpr_picture, is_thick, slice_picture
 from viewer.app.planes import AXES, edge_letters
 from viewer.app.state import ReadingState
 from viewer.app.study import Study
@@ -27,8 +27,9 @@ def slice_of(page, name: str) -> tuple[str, dict]:
     """The slice's picture, and its cross-hair, letters, outlines and label."""
     state, study = page.reading, page.study
     plane = plane_of(state, study, name)
-    key = (name, *plane.origin_mm, *plane.right, *plane.down, state.field_mm, *look_of(state))
-    image = page.kept(key, lambda: slice_picture(study, state, plane))
+    moving = page.moving and is_thick(state)
+    key = (name, *plane.origin_mm, *plane.right, *plane.down, state.field_mm, *look_of(state), moving)
+    image = page.kept(key, lambda: slice_picture(study, state, plane, moving))
     outlines = page.kept((f"{name}-outlines", *key[1:10], state.field_mm), lambda: outline_paths(study, plane)) if state.views.outlines else {}
     return image, {**cross_hair(state, study, name), **outlines, "edges": edge_letters(plane.right, plane.down), **_label(state, name)}
 

@@ -27,7 +27,8 @@ UPRIGHT = {
 class ViewState:
     """slab, thickness_mm: of the slices. axes: (right, down) of the three slices in the order of `UPRIGHT`, their normals perpendicular to one another.
 
-    along: the slices turn with the artery. curved: stretched instead of straightened reformat. plaque, outlines, network: overlays.
+    along: the slices turn with the artery. curved: stretched instead of straightened reformat. plaque, outlines, network: overlays. phase: number of the one
+    that is compared, -1: none.
     """
 
     slab: str = "thin"
@@ -40,6 +41,7 @@ class ViewState:
     network: str = "off"
     scene: str = "tree"
     preset: str = "heart"
+    phase: int = -1
 
     @property
     def oblique(self) -> bool:

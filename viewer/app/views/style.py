@@ -6,6 +6,7 @@ VIEW_STYLE = """
   overflow: hidden; white-space: nowrap; font-size: 11.5px; }
 .viewbar select, .viewbar button, .switches select, .switches button { font: inherit; font-size: 11.5px; color: #dfe5ea; background: #22282e;
   border: 1px solid #3a434c; border-radius: 5px; padding: 1px 6px; cursor: pointer; white-space: nowrap; appearance: auto; }
+.viewbar select { max-width: 118px; }
 .viewbar button.on, .switches button.on { background: #27465e; color: #fff; border-color: #6fc0f0; }
 .viewbar input[type=range] { width: 74px; flex: 0 1 74px; min-width: 40px; accent-color: #6fc0f0; }
 .viewbar .number { color: #b8c4cf; font-variant-numeric: tabular-nums; } #window-now { margin-left: auto; }
