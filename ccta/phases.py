@@ -56,6 +56,7 @@ def keep_phases(case: Case, images: PhaseImages, analysed: int, progress: Callab
     folder = case.path(ITEM)
     try:
         folder.mkdir(exist_ok=True)
+        case.path(ITEM, INDEX).unlink(missing_ok=True)  # first: what is left by a kill names no image that is gone
         for left in folder.iterdir():
             left.unlink()
     except OSError as error:

@@ -41,7 +41,14 @@ class TreeFlow:
 
 
 def solve_trees(problem: FlowModel, lumens: Sequence[Lumen], reduced: Solution, settings: FlowSettings, progress: Callable[..., None]) -> tuple[TreeFlow, ...]:
-    """Each tree that begins at an ostium, one after the other. reduced: where its inlet's static pressure and the first guess come from."""
+    """Each tree that begins at an ostium, one after the other. reduced: where its inlet's static pressure and the first guess come from.
+
+    Raises BadSettings for a solver that there is not, or that several processes cannot share.
+    """
+    if settings.solver not in ("everyday", "reference"):
+        raise BadSettings(f'flow.solver is "everyday" or "reference", got {settings.solver!r}')
+    if PROCESSES.get() > 1 and (settings.solver == "reference" or settings.model == "3d-pulsatile"):
+        raise BadSettings('--processes works with the steady everyday solver (model 3d, flow.solver = "everyday"); leave it out for the others')
     count = len(lumens)
     parts = [_part(progress, f"tree {k + 1} of {count}: ", k / count, 1 / count) for k in range(count)]
     return tuple(_solve_tree(problem, lumen, reduced, settings, part) for lumen, part in zip(lumens, parts, strict=True))
@@ -52,10 +59,6 @@ def _solve_tree(problem, lumen, reduced, settings, progress):
     resistance = {port.name: float(problem.resistance_pa_s_m3[lumen.branch_index[port.branch]]) for port in lumen.outlets}
     boundary = FlowBoundary(_inlet_pressure_pa(problem, reduced, lumen), problem.physiology.distal_pressure_pa, resistance, wall_flow(problem, reduced, lumen))
     tell = lambda text, share: progress(text, 0.1 + 0.9 * share)  # noqa: E731
-    if settings.solver not in ("everyday", "reference"):
-        raise BadSettings(f'flow.solver is "everyday" or "reference", got {settings.solver!r}')
-    if PROCESSES.get() > 1 and (settings.solver == "reference" or settings.model == "3d-pulsatile"):
-        raise BadSettings('--processes works with the steady everyday solver (model 3d, flow.solver = "everyday"); leave it out for the others')
     if settings.solver == "reference" and settings.model != "3d-pulsatile":
         from cfd import navier_stokes  # DOLFINx loads, and compiles, only when it is wanted
 

@@ -74,16 +74,16 @@ def _csv(case: Case, out: Path) -> list[Path]:
     """One file a level with the columns of a cohort's tables, and with what identifies the study in front."""
     from ccta.cohort.tables import COLUMNS, NOT_OF_A_CASE, rows_of
 
-    found, record = case.findings(), []
+    found, written = case.findings(), []
     own = {"patient_id": found.patient.id, "accession_number": found.patient.accession_number, "study_uid": found.patient.study_uid}
     for level, rows in rows_of(found).items():
         columns = [*own, *(name for name in COLUMNS[level] if name not in NOT_OF_A_CASE)]
-        record.append(out / f"{level}.csv")
-        with atomic_path(record[-1]) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        written.append(out / f"{level}.csv")
+        with atomic_path(written[-1]) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows({**own, **row} for row in rows)
-    return record
+    return written
 
 
 def _written(path: Path, text: str) -> Path:

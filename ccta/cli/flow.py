@@ -64,7 +64,7 @@ def flow(
     elif network is not None:
         _flow_network(network, target, as_json)
     else:
-        with shared_by(processes, "3d" if model is None and not stent else model):
+        with shared_by(processes, _settings(target, model).flow.model if processes > 1 and not stent else model):
             if surface is not None:
                 _flow_surface((surface, centerlines or [], inlet), target, model, as_json)
             elif stent:

@@ -25,14 +25,16 @@ def phases(
     as_json: Json = False,
 ) -> None:
     """The other phases of the heart beat into a case, for the viewer to compare and play. Each takes as much disk as the case's image."""
+    from ccta.reading.source import slices_of
     from ccta.reading.study import open_input
 
     target = Case.open(case)
     target.require("image")
-    uid = target.read_source("source")["SeriesInstanceUID"]
-    found = [(s, k) for s in open_input(source).phase_sets for k, one in enumerate(s.series) if uid and one.uid.split("#")[0] == uid]
+    made_from = target.read_source().slices
+    sets = [(images, [slices_of(one.images)[0] in made_from for one in images.series]) for images in open_input(source).phase_sets]
+    found = [(images, own.index(True)) for images, own in sets if any(own)]
     if not found:
-        raise BadInput(f"{source} holds no other phase of the series that {target.root} was made from; `ccta list {source}` shows its phases")
+        raise BadInput(f"{source} holds no other phase of the image that {target.root} was made from; `ccta list {source}` shows its phases")
     images, analysed = found[0]
     with reporting() as start:
         kept = keep_phases(target, images, analysed, start("phases"))

@@ -17,6 +17,17 @@ HEADER = (
 NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 
 
+def slices_of(images: Sequence[Image]) -> list[SourceSlice]:
+    """The instance, or frame of one, of each image."""
+    return [
+        SourceSlice(
+            sop_class_uid=image.text("SOPClassUID"), sop_instance_uid=image.text("SOPInstanceUID"), position_mm=tuple(map(float, image.position_mm)),
+            frame=image.frame + 1 if image.number("NumberOfFrames") else 0,
+        )
+        for image in images
+    ]  # fmt: skip
+
+
 def source_of(images: Sequence[Image]) -> SourceSeries | Unavailable:
     """The series behind `images`, in their order. Unavailable where the files lack the UIDs by which an object could refer to them."""
     first = images[0]
@@ -26,14 +37,7 @@ def source_of(images: Sequence[Image]) -> SourceSeries | Unavailable:
         missing.append("SOPInstanceUID")
     if missing or first.orientation is None:
         return Unavailable(f"the files of the series carry no {', '.join(missing) or 'orientation'}: nothing can refer to them")
-    slices = [
-        SourceSlice(
-            sop_class_uid=image.text("SOPClassUID"), sop_instance_uid=image.text("SOPInstanceUID"), position_mm=tuple(map(float, image.position_mm)),
-            frame=image.frame + 1 if image.number("NumberOfFrames") else 0,
-        )
-        for image in images
-    ]  # fmt: skip
     return SourceSeries(
-        header=header, rows=int(first.header.Rows), columns=int(first.header.Columns), slices=slices,
+        header=header, rows=int(first.header.Rows), columns=int(first.header.Columns), slices=slices_of(images),
         orientation=tuple(tuple(map(float, axis)) for axis in first.orientation), pixel_spacing_mm=tuple(map(float, first.spacing_mm)),
     )  # fmt: skip

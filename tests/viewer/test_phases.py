@@ -1,6 +1,7 @@
 """Phases of the heart beat in a case: kept whole or not at all, compared through the same place, small enough to be played."""
 
 import asyncio
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,12 @@ from ccta.coordinates import to_patient_mm
 from ccta.errors import BadInput
 from ccta.model import Volume
 from ccta.phases import halved, keep_phases, phases_of
+from ccta.reading.dicom_files import scan
+from ccta.reading.dicom_series import grouped
+from ccta.reading.source import source_of
+from tests.ccta.dicom_makers import write_series
+from tests.ccta.test_reading_choice import cta
+from tests.conftest import run_ccta
 from tests.viewer.small_case import small_study, write_small_case
 from viewer.app import logic
 from viewer.app.room import ReadingRoom
@@ -61,6 +68,22 @@ def test_a_copy_that_was_broken_off_is_none(tmp_path):
     case.path("phases", "index.json").write_text("[")
     with pytest.raises(BadInput, match="ccta phases"):
         phases_of(case)
+
+
+def test_the_command_finds_the_phase_that_was_analysed_among_those_of_one_series(tmp_path):
+    known = {"study_uid": "1.2.3", "frame_uid": "1.2.4", "uid": "1.2.5", "shape": (32, 24, 64)}
+    for percent in (35, 75):
+        write_series(tmp_path / "study", cta(percent, **known))
+    write_small_case(tmp_path / "case")
+    case = Case.open(tmp_path / "case")
+    case.write_source("source", source_of(list(grouped(scan(tmp_path / "study").images).values())[1]))
+    assert run_ccta("phases", tmp_path / "study", tmp_path / "case") == 0
+    kept = phases_of(case)
+    assert kept.phases == [35.0, 75.0] and kept.analysed == 1
+    shutil.rmtree(tmp_path / "study")
+    for percent in (35, 75):
+        write_series(tmp_path / "study", cta(percent, **known | {"uid": "1.2.6"}))
+    assert run_ccta("phases", tmp_path / "study", tmp_path / "case") == 2 and phases_of(case) == kept
 
 
 def test_the_compared_phase_is_cut_through_the_same_place(root):

@@ -153,8 +153,9 @@ class ViewHandlers:
 
     def _fine(self) -> None:
         with self.state:
-            self.moving = False
+            self.moving, said = False, self.state.problem
             self.act(self.show_slices, show=self.show_volume)
+            self.state.problem = self.state.problem or said  # what a click was refused for stays readable
 
 
 def _working(scene: VolumeScene) -> VolumeScene:
