@@ -14,9 +14,10 @@ setup:
 demo: setup
 	@$(BIN)/ccta demo $(DEMO) --seed $(SEED) $(if $(filter 0,$(VIEW)),--no-view,)
 
+# In the order of the files: Triton, which training loads, crashes where Mesa has drawn before (two LLVMs in one process).
 test: setup
 	@$(PYTHON) bootstrap.py --tests
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 bench: setup
 	@$(BIN)/python -m tests.benchmarks.reading
