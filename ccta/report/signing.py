@@ -26,6 +26,8 @@ from ccta.storage import atomic_path
 
 PNG = b"\x89PNG\r\n\x1a\n"
 HTML, PDF, DATA, CONTENT = "report.html", "report.pdf", "findings.json", "report_content.json"
+SIGNED_AS = {"report_html": HTML, "report_pdf": PDF, "findings": DATA}
+"""Item of the case -> the file of a signed version that it has to be."""
 
 
 def read(case: Case) -> ReaderReport:
@@ -117,9 +119,11 @@ def changed_versions(case: Case) -> list[int]:
 
 
 def signed_as(case: Case) -> SignedVersion | None:
-    """The signed version that the case's report is, None for a draft."""
-    version, pdf = case.reader().last_report, case.path("report_pdf")
-    same = version is not None and pdf.exists() and case.digest("report_pdf") == version.sha256.get(PDF)
+    """The signed version that the case is: its report and its findings are what was signed. None for a draft."""
+    version = case.reader().last_report
+    if version is None:
+        return None
+    same = all(case.path(item).is_file() and case.digest(item) == version.sha256.get(file) for item, file in SIGNED_AS.items())
     return version if same else None
 
 

@@ -10,6 +10,7 @@ from pypdf import PdfReader
 
 from ccta.case import Case
 from ccta.errors import BadInput, MissingStage
+from ccta.model import Unavailable
 from ccta.pipeline import STAGES
 from ccta.report import signing
 from ccta.runner import run_stages, select, stale_stages
@@ -73,6 +74,14 @@ def test_a_signed_report_stays_and_later_edits_make_a_draft_beside_it(case):
     assert f"Draft beside the signed report: version 1 was signed by {WHO}" in html and "Changed my mind." in html
     assert {name: (folder / name).read_bytes() for name in version.sha256} == before and signing.verify(case) == []
     assert signing.sign(case, "Another").number == 2 and signing.verify(case) == []
+
+
+def test_findings_that_nobody_signed_take_the_signature_away(case):
+    """A stage that ran after the signature, before the report was made again: the signed PDF is still there, the numbers of the objects would be others."""
+    version = signing.sign(case, WHO)
+    assert signing.signed_as(case) == version
+    case.update_findings(plaque=Unavailable("cut off"))
+    assert signing.signed_as(case) is None and case.digest("report_pdf") == version.sha256["report.pdf"]
 
 
 def test_an_addendum_is_a_version_that_names_what_it_adds_to(case):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ FIELDS = ("indication", "clinical_data", "impression")
 
 @dataclass(frozen=True)
 class Conclusion:
-    """reader: what was written and signed. signed: the report of the case is the version that was signed last, not a draft after it."""
+    """reader: what was written and signed. signed: the case is the version that was signed last, not a draft after it."""
 
     reader: ReaderReport
     signed: bool
@@ -42,10 +41,7 @@ class Conclusion:
 def conclusion(root: Path) -> Conclusion:
     """The reader's part as it stands in the case."""
     case = Case.open(root)
-    reader, path = signing.read(case), case.path("report_html")
-    last = reader.last_report
-    same = last is not None and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == last.sha256.get(signing.HTML)
-    return Conclusion(reader, same)
+    return Conclusion(signing.read(case), signing.signed_as(case) is not None)
 
 
 def write_words(root: Path, by: str, words: dict[str, str]) -> bool:

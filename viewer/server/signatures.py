@@ -19,6 +19,8 @@ from viewer.server.store import Store, Study, StudyState
 from viewer.server.work import export_objects, has_room
 
 log = logging.getLogger(__name__)
+ITEMS = ("report_html", "report_pdf", "findings")
+"""What has to be as it was signed."""
 LOOK_S = 15.0
 """How often the node looks for reports that were signed."""
 
@@ -32,10 +34,10 @@ class Signature:
 
 
 def signature_of(root: Path) -> Signature | None:
-    """The signature of a case's report, None for a draft. Costs two looks at the disk where nothing has changed."""
+    """The signature of a case's report, None for a draft. Costs four looks at the disk where nothing has changed."""
     case = Case(root)
     try:
-        stamps = tuple((seen.st_mtime_ns, seen.st_size) for seen in (case.path(item).stat() for item in ("reader", "report_pdf")))
+        stamps = tuple((seen.st_mtime_ns, seen.st_size) for seen in (case.path(item).stat() for item in ("reader", *ITEMS)))
     except OSError:
         return None  # nothing was signed, or there is no report
     return _read(root, stamps)
