@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -74,6 +75,15 @@ def test_a_signed_report_stays_and_later_edits_make_a_draft_beside_it(case):
     assert f"Draft beside the signed report: version 1 was signed by {WHO}" in html and "Changed my mind." in html
     assert {name: (folder / name).read_bytes() for name in version.sha256} == before and signing.verify(case) == []
     assert signing.sign(case, "Another").number == 2 and signing.verify(case) == []
+
+
+def test_two_who_sign_at_once_make_one_version(case):
+    """Both pass whatever is asked before; a third, when it is signed, is told so."""
+    with ThreadPoolExecutor(2) as pool:
+        tries = [pool.submit(signing.sign, case, who) for who in ("A", "B")]
+    refused = [one.exception() for one in tries if one.exception()]
+    assert len(refused) == 1 and "is signed already" in str(refused[0]) and isinstance(refused[0], BadInput)
+    assert [version.number for version in signing.read(case).versions] == [1] and signing.why_not(case).kind == "signed"
 
 
 def test_findings_that_nobody_signed_take_the_signature_away(case):

@@ -8,7 +8,6 @@ from pathlib import Path
 from ccta.case import Case
 from ccta.reader_report import ReaderReport
 from ccta.report import signing
-from ccta.runner import changed_since
 from viewer.app.words import NotPossible
 
 FIELDS = ("indication", "clinical_data", "impression")
@@ -68,18 +67,16 @@ def remove_picture(root: Path, by: str, file: str) -> None:
 
 def is_stale(root: Path) -> bool:
     """True where the draft does not follow from the case, or there is none yet."""
-    case = Case.open(root)
-    return bool(changed_since(case)) or not case.path("report_content").exists()
+    reason = signing.why_not(Case.open(root))
+    return reason is not None and reason.kind != "signed"
 
 
 def sign(root: Path, by: str) -> None:
-    """Signs the draft. NotPossible where it does not follow from the case."""
+    """Signs the draft. NotPossible where there is none, where it does not follow from the case, and where it is signed."""
     case, name = Case.open(root), _named(by)
-    stale = changed_since(case)
-    if stale:
-        raise NotPossible("sign_stale", stages=", ".join(stale))
-    if not case.path("report_content").exists():
-        raise NotPossible("sign_no_draft")
+    reason = signing.why_not(case)
+    if reason:
+        raise NotPossible(f"sign_{reason.kind}", stages=", ".join(reason.stages))
     signing.sign(case, name)
 
 
@@ -90,9 +87,8 @@ def add_addendum(root: Path, by: str, text: str) -> None:
     case, name = Case.open(root), _named(by)
     if case.reader().last_report is None:
         raise NotPossible("nothing_signed")
-    changed = signing.changed_versions(case)
-    if changed:
-        raise NotPossible("signed_changed", number=changed[0])
+    for version, _ in signing.faults(case):
+        raise NotPossible("signed_changed", number=version.number)
     signing.add_addendum(case, name, text)
 
 

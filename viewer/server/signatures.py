@@ -4,7 +4,6 @@ viewer or by `ccta sign`."""
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from sqlalchemy import select
 
 from ccta.case import Case
 from ccta.errors import CctaError
-from ccta.runner import changed_since
+from ccta.reader_report import SignedVersion
 from viewer.server.results import order_deliveries, result_objects
 from viewer.server.settings import ServerSettings
 from viewer.server.store import Store, Study, StudyState
@@ -25,16 +24,8 @@ LOOK_S = 15.0
 """How often the node looks for reports that were signed."""
 
 
-@dataclass(frozen=True)
-class Signature:
-    """Who signed the report as it is now, and when (ISO 8601, UTC)."""
-
-    by: str
-    at: str
-
-
-def signature_of(root: Path) -> Signature | None:
-    """The signature of a case's report, None for a draft. Costs four looks at the disk where nothing has changed."""
+def signature_of(root: Path) -> SignedVersion | None:
+    """The signed version that a case's report is, None for a draft. Costs four looks at the disk where nothing has changed."""
     case = Case(root)
     try:
         stamps = tuple((seen.st_mtime_ns, seen.st_size) for seen in (case.path(item).stat() for item in ("reader", *ITEMS)))
@@ -44,27 +35,28 @@ def signature_of(root: Path) -> Signature | None:
 
 
 @lru_cache(maxsize=4096)
-def _read(root: Path, stamps: tuple) -> Signature | None:
+def _read(root: Path, stamps: tuple) -> SignedVersion | None:
     from ccta.report import signing  # loads the typesetter
 
     try:
-        version = signing.signed_as(Case(root))
+        return signing.signed_as(Case(root))
     except CctaError:
         return None
-    return Signature(version.by, version.at) if version else None
 
 
-def why_not_signed(root: Path | None) -> str:
-    """The word (`words.py`) for why a report cannot be signed, "" where it can."""
+def why_not_signed(root: Path | None, status: str) -> str:
+    """The word (`words.py`) for why a report cannot be signed, "" where it can. status: the study's."""
+    from ccta.report import signing  # loads the typesetter
+
     if root is None:
         return "not_analysed"
-    if signature_of(root):
-        return "signed_already"
-    case = Case(root)
+    if status != StudyState.DONE:
+        return "not_done"
     try:
-        return "" if case.path("report_content").exists() and not changed_since(case) else "draft_stale"
+        reason = signing.why_not(Case(root))
     except CctaError:
         return "draft_stale"
+    return {"signed": "signed_already"}.get(reason.kind, "draft_stale") if reason else ""
 
 
 def send_signed(store: Store, settings: ServerSettings) -> int:

@@ -51,6 +51,11 @@ def the_study(store) -> Study:
         return session.scalar(select(Study))
 
 
+def set_state(store, state: str) -> None:
+    with store.writing() as session:
+        session.scalar(select(Study)).state = state
+
+
 def button(page: str, do: str) -> dict[str, str] | None:
     """The attributes of a button of the first line; None where the page has none."""
     found = re.search(rf'<button[^>]*data-do="{do}"[^>]*>', page)
@@ -112,11 +117,14 @@ def test_a_reader_signs_once_and_the_signed_objects_are_to_be_sent(server, store
     report_desk.write_words(root, "Anna", {"impression": ""})
     shutil.copytree(drafted, root, dirs_exist_ok=True)
     (root / "reader.json").unlink()
+    set_state(store, "running")
+    assert "being analysed again" in anna.post("/api/studies/1/sign").json()["error"]
+    set_state(store, "done")
     assert press(anna, "sign").json()["by"] == "Anna Person"
     assert "signed by Anna Person" in anna.get("/").text and button(anna.get("/").text, "sign") is None
     assert anna.get("/api/studies/1").json()["signed_by"] == "Anna Person" and signing.verify(Case.open(root)) == []
     assert "signed already" in anna.post("/api/studies/1/sign").json()["error"] and len(signing.read(Case.open(root)).versions) == 1
-    assert [one[:2] for one in noted(server, "sign")] == [("anna", "refused"), ("anna", "done"), ("anna", "refused"), ("anna", "refused")]
+    assert [one[:2] for one in noted(server, "sign")] == [("anna", how) for how in ("refused", "done", "refused", "refused", "refused")]
     assert_sent_once(store, settings, root, monkeypatch)
 
 
