@@ -92,11 +92,9 @@ class Courier:
 
     def _later(self, parcels: Sequence[Parcel], reason: str, state: DeliveryState = DeliveryState.PENDING) -> int:
         """Back-off: twice as long after each try, up to the longest. Gives 0, the number delivered."""
-        rules = self.settings.out
         for parcel in parcels:
             tries = parcel.delivery.tries + 1
-            wait_s = min(rules.retry_s * 2 ** min(tries - 1, 30), rules.longest_retry_s)
-            self._note([parcel], state=state.value, tries=tries, next_try_s=self.clock() + wait_s, error=reason)
+            self._note([parcel], state=state.value, tries=tries, next_try_s=self.clock() + self.settings.out.wait_s(tries), error=reason)
         if parcels:
             log.warning("%d results of study %s are not delivered yet: %s", len(parcels), parcels[0].study_uid, reason)
         return 0

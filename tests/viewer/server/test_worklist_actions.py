@@ -17,7 +17,7 @@ from viewer.app import report_desk
 from viewer.server import orders
 from viewer.server.intake import Intake
 from viewer.server.settings import AnalysisSettings, IntakeSettings, OutSettings, Pacs, ServerSettings
-from viewer.server.signatures import send_signed
+from viewer.server.signatures import SignedReports
 from viewer.server.store import Delivery, Job, Study
 from viewer.server.web import build
 from viewer.server.web_work import work_of
@@ -136,7 +136,7 @@ def assert_sent_once(store, settings, root, monkeypatch) -> None:
     (root / "dicom" / "report.dcm").write_bytes(bytes_of(pdf_object("1.2.3")))
     monkeypatch.setattr("viewer.server.signatures.export_objects", lambda *given: Ended(0, ""))
     full = replace(settings, intake=replace(settings.intake, keep_free_mb=1e12))
-    assert [send_signed(store, one) for one in (full, settings, settings)] == [0, 1, 0]
+    assert [SignedReports(store, one).round() for one in (full, settings, settings)] == [0, 1, 0]
     with store.session() as session:
         assert [(one.destination, one.state) for one in session.scalars(select(Delivery))] == [("main", "pending")]
 
