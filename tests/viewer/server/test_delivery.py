@@ -9,6 +9,7 @@ from sqlalchemy import select
 from ccta.errors import BadSettings
 from viewer.server.commitment import note_report, request_of
 from viewer.server.delivery import NOT_COMMITTED, Courier
+from viewer.server.peers import PeerFailed
 from viewer.server.settings import ListenSettings, OutSettings, Pacs, ServerSettings
 from viewer.server.store import Delivery, Study, open_store
 
@@ -18,7 +19,7 @@ PACS = Pacs(host="127.0.0.1", port=1, ae_title="PACS", commitment=True)
 class Archive:
     """A PACS in memory that commits when it is told to."""
 
-    commits = True
+    commits = takes_requests = True
 
     def __init__(self):
         self.holds, self.stored, self.asked = set(), [], []
@@ -36,6 +37,8 @@ class Archive:
         return {}
 
     def commit(self, transaction_uid, objects) -> None:
+        if not self.takes_requests:
+            raise PeerFailed("no commitment here")
         self.asked.append((transaction_uid, [uid for _, uid in objects]))
 
 
@@ -70,11 +73,22 @@ def test_a_result_is_delivered_when_the_pacs_has_committed_to_it(ward):
         assert asked == ["7.1", "7.2"] and set(session.scalars(select(Delivery.error))) == {NOT_COMMITTED}
     assert note_report(courier.store, "1.2.999", {"7.1"}, {}, 30.0) == 0 and note_report(courier.store, "", {"7.1"}, {}, 30.0) == 0
     assert note_report(courier.store, transaction, {"7.1"}, {"7.2": 0x0112}, -1e10) == 2
-    assert states(courier) == {"7.1": "there", "7.2": "pending"}
-    archive.holds.discard("7.2")  # what it did not commit to it may have lost
+    assert states(courier) == {"7.1": "there", "7.2": "lost"}
     now[0] += 1
     courier.round()
     assert archive.stored == ["7.1", "7.2", "7.2"] and archive.asked[1][1] == ["7.2"] and archive.asked[1][0] != transaction
+    now[0] += 1000
+    courier.round()
+    assert archive.stored == ["7.1", "7.2", "7.2"]  # once without asking
+
+
+def test_a_pacs_that_takes_no_request_for_commitment_gets_what_is_new_all_the_same(ward):
+    courier, archive, _ = ward
+    archive.holds, archive.takes_requests = {"7.1"}, False
+    courier.round()
+    assert archive.stored == ["7.2"] and states(courier) == {"7.1": "sent", "7.2": "sent"}
+    with courier.store.session() as session:
+        assert set(session.scalars(select(Delivery.error))) == {"no commitment here"}
 
 
 def test_a_pacs_that_does_not_answer_is_asked_again_and_sent_nothing_twice(ward):
