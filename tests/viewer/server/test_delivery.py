@@ -1,15 +1,22 @@
 """Storage commitment: a result is delivered when the PACS has committed to it, sent again when it has not, and strangers' reports change nothing."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from pydicom.dataset import Dataset
+from pynetdicom import AE, build_role
+from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 from sqlalchemy import select
 
 from ccta.errors import BadSettings
+from tests.viewer.server.conftest import free_port
 from viewer.server.commitment import note_report, request_of
 from viewer.server.delivery import NOT_COMMITTED, Courier
+from viewer.server.dicomweb import WebPeer
+from viewer.server.intake import Intake
 from viewer.server.peers import PeerFailed
+from viewer.server.scp import start_listener
 from viewer.server.settings import ListenSettings, OutSettings, Pacs, ServerSettings
 from viewer.server.store import Delivery, Study, open_store
 
@@ -99,6 +106,30 @@ def test_a_pacs_that_does_not_answer_is_asked_again_and_sent_nothing_twice(ward)
     assert archive.stored == ["7.1", "7.2"] and len(archive.asked) == 3
 
 
+def report_of(transaction: str, kept: str, lost: str) -> Dataset:
+    """A PACS's answer: one object kept, one not."""
+    report = request_of(transaction, [("1.2", kept)]) if transaction else Dataset()
+    (failed,) = request_of("", [("1.2", lost)]).ReferencedSOPSequence
+    failed.FailureReason = 0x0112
+    report.FailedSOPSequence = [failed]
+    return report
+
+
+def test_the_answer_comes_to_the_listener_and_a_damaged_one_is_refused(ward):
+    """N-EVENT-REPORT by pynetdicom as the PACS, in an association of its own."""
+    courier, archive, _ = ward
+    courier.round()
+    listen = replace(courier.settings.listen, port=free_port())
+    listener, entity = start_listener(listen, Intake(courier.store, courier.settings)), AE("PACS")
+    entity.add_requested_context(StorageCommitmentPushModel)
+    association = entity.associate("127.0.0.1", listen.port, ae_title="CCTA", ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)])
+    tell = lambda report: association.send_n_event_report(report, 2, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)[0].Status  # noqa: E731
+    assert tell(report_of("", "7.1", "7.2")) == 0x0114 and states(courier) == {"7.1": "sent", "7.2": "sent"}
+    assert tell(report_of(archive.asked[0][0], "7.1", "7.2")) == 0x0000 and states(courier) == {"7.1": "there", "7.2": "lost"}
+    association.release()
+    listener.shutdown()
+
+
 def test_the_request_names_what_it_is_about():
     request = request_of("1.2.9", [("1.2.3", "4.5")])
     (item,) = request.ReferencedSOPSequence
@@ -110,3 +141,5 @@ def test_commitment_needs_dicom_and_a_listener_that_takes_the_answer():
         Pacs(url="http://pacs.example", commitment=True)
     with pytest.raises(BadSettings, match=r"PACS in listen\.callers"):
         ServerSettings(pacs={"main": PACS})
+    with pytest.raises(PeerFailed, match="cannot be asked for storage commitment"):
+        WebPeer(None, "http://pacs.example").commit("1.2", [])
