@@ -11,6 +11,8 @@ from ccta.report import signing
 from viewer.app.words import NotPossible
 
 FIELDS = ("indication", "clinical_data", "impression")
+WHY_NOT = {"no_draft": "sign_no_draft", "stale": "sign_stale", "signed": "sign_signed"}
+"""Why a report may not be signed (`signing.why_not`) -> its word."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def sign(root: Path, by: str) -> None:
     case, name = Case.open(root), _named(by)
     reason = signing.why_not(case)
     if reason:
-        raise NotPossible(f"sign_{reason.kind}", stages=", ".join(reason.stages))
+        raise NotPossible(WHY_NOT[reason.kind], stages=", ".join(reason.stages))
     signing.sign(case, name)
 
 
