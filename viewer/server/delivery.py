@@ -75,6 +75,7 @@ class Courier:
             if files[parcel] in refused:
                 self._later([parcel], f"the PACS refused it: {refused[files[parcel]]}", DeliveryState.PENDING)
         accepted = [p for p in to_send if files[p] not in refused]
+        self._note(accepted, state=DeliveryState.SENT.value)
         arrived = self._note_there(peer, accepted)
         self._later([p for p in accepted if p not in arrived], NOT_SEEN, DeliveryState.SENT)
         return len(there) + len(arrived)
@@ -98,13 +99,8 @@ class Courier:
         """Back-off: twice as long after each try, up to the longest. state: None leaves it. Gives 0, the number delivered."""
         for parcel in parcels:
             tries = parcel.delivery.tries + 1
-            self._note(
-                [parcel],
-                state=state.value if state else parcel.delivery.state,
-                tries=tries,
-                next_try_s=self.clock() + self.settings.out.wait_s(tries),
-                error=reason,
-            )
+            kept = {"state": state.value} if state else {}
+            self._note([parcel], tries=tries, next_try_s=self.clock() + self.settings.out.wait_s(tries), error=reason, **kept)
         if parcels:
             log.warning("%d results of study %s are not delivered yet: %s", len(parcels), parcels[0].study_uid, reason)
         return 0
@@ -113,5 +109,5 @@ class Courier:
         with self.store.writing() as session:
             for parcel in parcels:
                 stored = session.get(Delivery, parcel.delivery.id)
-                for name, value in values.items() if stored is not None else ():
+                for name, value in values.items() if stored is not None and stored.state != DeliveryState.THERE else ():
                     setattr(stored, name, value)

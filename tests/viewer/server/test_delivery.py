@@ -106,6 +106,17 @@ def test_a_pacs_that_does_not_answer_is_asked_again_and_sent_nothing_twice(ward)
     assert archive.stored == ["7.1", "7.2"] and len(archive.asked) == 3
 
 
+def test_what_is_there_stays_there_when_the_pacs_goes_away_in_the_middle(ward, monkeypatch):
+    courier, archive, _ = ward
+    archive.holds, archive.commits = {"7.1"}, False
+
+    def store(paths):
+        raise PeerFailed("gone away")
+
+    monkeypatch.setattr(archive, "store", store)
+    assert courier.round() == 0 and states(courier) == {"7.1": "there", "7.2": "pending"}
+
+
 def report_of(transaction: str, kept: str, lost: str) -> Dataset:
     """A PACS's answer: one object kept, one not."""
     report = request_of(transaction, [("1.2", kept)]) if transaction else Dataset()
