@@ -17,7 +17,7 @@ from ccta.errors import BadInput, CctaError
 SCHEME = "pacs:"
 KEYS = {"accession": "--accession", "patient_id": "--patient-id", "study": "--study", "date": "--date"}
 DICOM = {"AccessionNumber": "accession", "PatientID": "patient_id", "StudyInstanceUID": "study", "StudyDate": "date"}
-PROGRAM = ("-m", "ccta.cohort.child")
+PROGRAM = ("-m", "ccta.tied")
 
 
 class NotFetched(CctaError):

@@ -24,7 +24,7 @@ from ccta.cohort.table import Study
 from ccta.cohort.thumbnail import write_thumbnail
 from ccta.errors import CctaError, StorageFailed
 
-PROGRAM = ("-m", "ccta.cohort.child", "{parent}", "analyse")
+PROGRAM = ("-m", "ccta.tied", "{parent}", "analyse")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
 CAUSES = ((StorageFailed, "storage"), (NotFetched, "pacs"))

@@ -6,11 +6,14 @@ stand in reader.json; nothing ever writes into it again. What comes later is a n
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import hashlib
 import os
 import shutil
 import tempfile
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +29,32 @@ from ccta.storage import atomic_path
 
 PNG = b"\x89PNG\r\n\x1a\n"
 HTML, PDF, DATA, CONTENT = "report.html", "report.pdf", "findings.json", "report_content.json"
+SIGNED_AS = {"report_html": HTML, "report_pdf": PDF, "findings": DATA}
+"""Item of the case -> the file of a signed version that it has to be."""
+
+
+@dataclass(frozen=True)
+class WhyNot:
+    """Why a report may not be signed. kind: no_draft, stale or signed; stages: the names of those that are stale."""
+
+    kind: str
+    stages: tuple[str, ...] = ()
+
+
+def _one_at_a_time[**P, T](action: Callable[P, T]) -> Callable[P, T]:
+    """Who changes a case's reader.json holds its lock until it is written; others wait, in other processes too."""
+
+    @functools.wraps(action)
+    def alone(case: Case, *given: P.args, **named: P.kwargs) -> T:
+        try:
+            lock = open(case.root / ".reader.lock", "w")  # noqa: SIM115  closed below
+        except OSError as error:
+            raise StorageFailed(f"{case.root} cannot be written ({error.strerror}); nothing was signed or changed") from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return action(case, *given, **named)
+
+    return alone
 
 
 def read(case: Case) -> ReaderReport:
@@ -33,6 +62,7 @@ def read(case: Case) -> ReaderReport:
     return case.reader()
 
 
+@_one_at_a_time
 def write_text(case: Case, by: str, indication: str | None = None, clinical_data: str | None = None, impression: str | None = None) -> ReaderReport:
     """Replaces the words that are given, keeps the others. The report is a stale draft then; what was signed stays."""
     given = {"indication": indication, "clinical_data": clinical_data, "impression": impression}
@@ -40,6 +70,7 @@ def write_text(case: Case, by: str, indication: str | None = None, clinical_data
     return _written(case, case.reader().model_copy(update={**words, "by": _named(by), "at": _now()}))
 
 
+@_one_at_a_time
 def add_picture(case: Case, by: str, png: bytes, caption: str) -> KeyPicture:
     """A key picture (PNG) for the next report. BadInput for anything else; the same picture again replaces its caption."""
     if not png.startswith(PNG):
@@ -55,6 +86,7 @@ def add_picture(case: Case, by: str, png: bytes, caption: str) -> KeyPicture:
     return picture
 
 
+@_one_at_a_time
 def remove_picture(case: Case, file: str) -> ReaderReport:
     """Takes a picture out of the next report; signed copies keep theirs. BadInput where there is none of that name."""
     reader = case.reader()
@@ -66,8 +98,19 @@ def remove_picture(case: Case, file: str) -> ReaderReport:
     return written
 
 
+def why_not(case: Case) -> WhyNot | None:
+    """Why the report may not be signed as it stands, None where it may."""
+    if not case.path("report_content").exists():
+        return WhyNot("no_draft")
+    stale = changed_since(case)
+    if stale:
+        return WhyNot("stale", tuple(stale))
+    return WhyNot("signed") if signed_as(case) else None
+
+
+@_one_at_a_time
 def sign(case: Case, by: str) -> SignedVersion:
-    """Signs the draft as it stands and makes it the case's report. BadInput where the draft does not follow from the case, naming what is stale."""
+    """Signs the draft as it stands and makes it the case's report. BadInput where `why_not` has a reason, naming what is stale."""
     name, content = _named(by), _draft(case)
     version = SignedVersion(number=_next_number(case), by=name, at=_now())
     with speaking(content.words["lang"]):
@@ -79,6 +122,7 @@ def sign(case: Case, by: str) -> SignedVersion:
     return version
 
 
+@_one_at_a_time
 def add_addendum(case: Case, by: str, text: str) -> SignedVersion:
     """A signed addendum to the last signed report, which it names by number, signer and hashes. BadInput without text or without such a report."""
     amended = case.reader().last_report
@@ -86,9 +130,8 @@ def add_addendum(case: Case, by: str, text: str) -> SignedVersion:
         raise BadInput(f"{case.root} has no signed report; sign it first with `ccta sign {case.root} --by NAME`")
     if not text.strip():
         raise BadInput("an addendum needs its text")
-    faults = verify(case)
-    if faults:
-        raise BadInput(f"the signed files of {case.root} are not as they were signed: {faults[0]}; restore them from a copy first")
+    for _, fault in faults(case):
+        raise BadInput(f"the signed files of {case.root} are not as they were signed: {fault}; restore them from a copy first")
     version = SignedVersion(number=_next_number(case), kind="addendum", text=text.strip(), by=_named(by), at=_now(), amends=amended.number)
     report = ReportContent.from_json((version_folder(case, amended.number) / CONTENT).read_text())
     with speaking(report.words["lang"]):
@@ -99,27 +142,26 @@ def add_addendum(case: Case, by: str, text: str) -> SignedVersion:
 
 def verify(case: Case) -> list[str]:
     """One sentence for each signed file that is missing or no longer as it was signed; [] when all are."""
-    faults = []
+    return [fault for _, fault in faults(case)]
+
+
+def faults(case: Case) -> Iterator[tuple[SignedVersion, str]]:
+    """Each signed file that is missing or no longer as it was signed: its version, and one sentence."""
     for version in case.reader().versions:
         for file, digest in version.sha256.items():
             path = version_folder(case, version.number) / file
             if not path.is_file():
-                faults.append(f"{path} is missing")
+                yield version, f"{path} is missing"
             elif _sha256(path) != digest:
-                faults.append(f"{path} has changed since {version.by} signed it on {version.at}")
-    return faults
-
-
-def changed_versions(case: Case) -> list[int]:
-    """Numbers of the signed versions with a file that is missing or no longer as it was signed."""
-    same = lambda path, digest: path.is_file() and _sha256(path) == digest  # noqa: E731
-    return [v.number for v in case.reader().versions if not all(same(version_folder(case, v.number) / file, digest) for file, digest in v.sha256.items())]
+                yield version, f"{path} has changed since {version.by} signed it on {version.at}"
 
 
 def signed_as(case: Case) -> SignedVersion | None:
-    """The signed version that the case's report is, None for a draft."""
-    version, pdf = case.reader().last_report, case.path("report_pdf")
-    same = version is not None and pdf.exists() and case.digest("report_pdf") == version.sha256.get(PDF)
+    """The signed version that the case is: its report and its findings are what was signed. None for a draft."""
+    version = case.reader().last_report
+    if version is None:
+        return None
+    same = all(case.path(item).is_file() and case.digest(item) == version.sha256.get(file) for item, file in SIGNED_AS.items())
     return version if same else None
 
 
@@ -136,10 +178,12 @@ def version_folder(case: Case, number: int) -> Path:
 
 
 def _draft(case: Case) -> ReportContent:
-    """The draft that the report stage wrote last. BadInput where the case has changed since."""
-    path = case.require("report_content")
-    stale = changed_since(case)
-    if stale:
+    """The draft that the report stage wrote last. BadInput where it may not be signed."""
+    path, reason = case.require("report_content"), why_not(case)
+    if reason and reason.kind == "signed":
+        raise BadInput(f"the report of {case.root} is signed already; what comes later is an addendum, or a new draft")
+    if reason:
+        stale = reason.stages
         raise BadInput(f"{case.root} cannot be signed: {', '.join(stale)} no longer follow{'s' if len(stale) == 1 else ''} from the case; run {_again(stale)}")
     try:
         return ReportContent.from_json(path.read_text())
@@ -147,7 +191,7 @@ def _draft(case: Case) -> ReportContent:
         raise BadInput(f"{path} is damaged ({str(error).splitlines()[0]}); make it again with `ccta report {case.root}`") from error
 
 
-def _again(stale: list[str]) -> str:
+def _again(stale: tuple[str, ...]) -> str:
     return "`ccta report` again" if set(stale) <= {"verdict", "report"} else "the stages again (`ccta analyse INPUT CASE --resume`)"
 
 

@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -10,6 +11,7 @@ from pypdf import PdfReader
 
 from ccta.case import Case
 from ccta.errors import BadInput, MissingStage
+from ccta.model import Unavailable
 from ccta.pipeline import STAGES
 from ccta.report import signing
 from ccta.runner import run_stages, select, stale_stages
@@ -73,6 +75,23 @@ def test_a_signed_report_stays_and_later_edits_make_a_draft_beside_it(case):
     assert f"Draft beside the signed report: version 1 was signed by {WHO}" in html and "Changed my mind." in html
     assert {name: (folder / name).read_bytes() for name in version.sha256} == before and signing.verify(case) == []
     assert signing.sign(case, "Another").number == 2 and signing.verify(case) == []
+
+
+def test_two_who_sign_at_once_make_one_version(case):
+    """Both pass whatever is asked before; a third, when it is signed, is told so."""
+    with ThreadPoolExecutor(2) as pool:
+        tries = [pool.submit(signing.sign, case, who) for who in ("A", "B")]
+    refused = [one.exception() for one in tries if one.exception()]
+    assert len(refused) == 1 and "is signed already" in str(refused[0]) and isinstance(refused[0], BadInput)
+    assert [version.number for version in signing.read(case).versions] == [1] and signing.why_not(case).kind == "signed"
+
+
+def test_findings_that_nobody_signed_take_the_signature_away(case):
+    """A stage that ran after the signature, before the report was made again: the signed PDF is still there, the numbers of the objects would be others."""
+    version = signing.sign(case, WHO)
+    assert signing.signed_as(case) == version
+    case.update_findings(plaque=Unavailable("cut off"))
+    assert signing.signed_as(case) is None and case.digest("report_pdf") == version.sha256["report.pdf"]
 
 
 def test_an_addendum_is_a_version_that_names_what_it_adds_to(case):

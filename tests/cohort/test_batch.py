@@ -165,10 +165,10 @@ def drive(folder: str) -> None:
 
 
 def test_a_child_dies_with_its_worker(tmp_path):
-    """`python -m ccta.cohort.child` asks the kernel to kill it when its parent dies: no orphan computes on beside its successor."""
+    """`python -m ccta.tied` asks the kernel to kill it when its parent dies: no orphan computes on beside its successor."""
     code = (
         "import subprocess, sys, os, time; "
-        "p = subprocess.Popen([sys.executable, '-c', 'import time, os; from ccta.cohort.child import die_with; die_with(os.getppid()); "
+        "p = subprocess.Popen([sys.executable, '-c', 'import time, os; from ccta.tied import die_with; die_with(os.getppid()); "
         "print(os.getpid(), flush=True); time.sleep(60)'], start_new_session=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from ccta.case import Case
 from ccta.reader_report import ReaderReport
 from ccta.report import signing
-from ccta.runner import changed_since
 from viewer.app.words import NotPossible
 
 FIELDS = ("indication", "clinical_data", "impression")
+WHY_NOT = {"no_draft": "sign_no_draft", "stale": "sign_stale", "signed": "sign_signed"}
+"""Why a report may not be signed (`signing.why_not`) -> its word."""
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """reader: what was written and signed. signed: the report of the case is the version that was signed last, not a draft after it."""
+    """reader: what was written and signed. signed: the case is the version that was signed last, not a draft after it."""
 
     reader: ReaderReport
     signed: bool
@@ -42,10 +42,7 @@ class Conclusion:
 def conclusion(root: Path) -> Conclusion:
     """The reader's part as it stands in the case."""
     case = Case.open(root)
-    reader, path = signing.read(case), case.path("report_html")
-    last = reader.last_report
-    same = last is not None and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == last.sha256.get(signing.HTML)
-    return Conclusion(reader, same)
+    return Conclusion(signing.read(case), signing.signed_as(case) is not None)
 
 
 def write_words(root: Path, by: str, words: dict[str, str]) -> bool:
@@ -72,18 +69,16 @@ def remove_picture(root: Path, by: str, file: str) -> None:
 
 def is_stale(root: Path) -> bool:
     """True where the draft does not follow from the case, or there is none yet."""
-    case = Case.open(root)
-    return bool(changed_since(case)) or not case.path("report_content").exists()
+    reason = signing.why_not(Case.open(root))
+    return reason is not None and reason.kind != "signed"
 
 
 def sign(root: Path, by: str) -> None:
-    """Signs the draft. NotPossible where it does not follow from the case."""
+    """Signs the draft. NotPossible where there is none, where it does not follow from the case, and where it is signed."""
     case, name = Case.open(root), _named(by)
-    stale = changed_since(case)
-    if stale:
-        raise NotPossible("sign_stale", stages=", ".join(stale))
-    if not case.path("report_content").exists():
-        raise NotPossible("sign_no_draft")
+    reason = signing.why_not(case)
+    if reason:
+        raise NotPossible(WHY_NOT[reason.kind], stages=", ".join(reason.stages))
     signing.sign(case, name)
 
 
@@ -94,9 +89,8 @@ def add_addendum(root: Path, by: str, text: str) -> None:
     case, name = Case.open(root), _named(by)
     if case.reader().last_report is None:
         raise NotPossible("nothing_signed")
-    changed = signing.changed_versions(case)
-    if changed:
-        raise NotPossible("signed_changed", number=changed[0])
+    for version, _ in signing.faults(case):
+        raise NotPossible("signed_changed", number=version.number)
     signing.add_addendum(case, name, text)
 
 

@@ -67,6 +67,7 @@ TOOL_WORDS = {
         "无法签署:{stages} 与病例不一致;请先计算",
     ),
     "sign_no_draft": ("there is no draft to sign; compute first", "没有可签署的草稿;请先计算"),
+    "sign_signed": ("this report is signed already; add to it, or make a new draft", "报告已签署;请写入补充,或生成新的草稿"),
     "nothing_signed": ("there is no signed report that could be added to", "没有可补充的已签署报告"),
     "signed_changed": (
         "the files of version {number} are not as they were signed; restore them from a copy first",

@@ -209,7 +209,7 @@ def sign_report(request: Request, entry: StudyOf, person: Annotated[Person, Depe
     from ccta.report import signing  # loads the typesetter
 
     root = entry.root if entry.root and (entry.root / "case.json").is_file() else None
-    reason = why_not_signed(root)
+    reason = why_not_signed(root, entry.status)
     if reason:
         note(request, Action.SIGN, entry.id, "refused", reason)
         raise HTTPException(409, said(language_of(request))[reason])

@@ -55,7 +55,7 @@ def note_report(store: Store, transaction_uid: str, kept: set[str], lost: dict[s
             if one.sop_uid in kept:
                 one.state, one.there_s, one.error = DeliveryState.THERE.value, time.time(), ""
             elif one.sop_uid in lost:
-                one.state, one.next_try_s = DeliveryState.PENDING.value, time.time() + retry_s
+                one.state, one.next_try_s = DeliveryState.LOST.value, time.time() + retry_s
                 one.error = f"the PACS does not commit to it (reason 0x{lost[one.sop_uid]:04X})"
                 log.warning("the result %s: %s", one.sop_uid, one.error)
     return len(asked)

@@ -1,7 +1,8 @@
 """Results back to the PACS: asked for, sent, asked for again, until they are there; exactly once by instance UID.
 
 An object counts as delivered when the PACS, asked by C-FIND or QIDO, says that it holds it; with `commitment`, when it has committed to it besides. Before
-anything is sent the PACS is asked, so that what arrived before a death of this server, or of the PACS after it had stored, is not sent twice.
+anything is sent the PACS is asked, so that what arrived before a death of this server, or of the PACS after it had stored, is not sent twice. What it was asked
+to commit to and did not is sent once more without asking: the PACS may show what it does not keep.
 """
 
 from __future__ import annotations
@@ -63,17 +64,18 @@ class Courier:
             return self._later(parcels, str(error))
 
     def _hand_over(self, peer: Peer, parcels: Sequence[Parcel]) -> int:
-        there = self._note_there(peer, parcels)
+        there = self._note_there(peer, [p for p in parcels if p.delivery.state != DeliveryState.LOST])
         missing = [p for p in parcels if p not in there]
         files = {p: self.settings.data_folder / p.delivery.path for p in missing}
         gone = [p for p in missing if not files[p].is_file()]
-        self._later(gone, "the file of this result is gone from the case")
+        self._later(gone, "the file of this result is gone from the case", DeliveryState.PENDING)
         to_send = [p for p in missing if p not in gone]
         refused = peer.store([files[p] for p in to_send]) if to_send else {}
         for parcel in to_send:
             if files[parcel] in refused:
-                self._later([parcel], f"the PACS refused it: {refused[files[parcel]]}")
+                self._later([parcel], f"the PACS refused it: {refused[files[parcel]]}", DeliveryState.PENDING)
         accepted = [p for p in to_send if files[p] not in refused]
+        self._note(accepted, state=DeliveryState.SENT.value)
         arrived = self._note_there(peer, accepted)
         self._later([p for p in accepted if p not in arrived], NOT_SEEN, DeliveryState.SENT)
         return len(there) + len(arrived)
@@ -85,18 +87,20 @@ class Courier:
             transaction = str(generate_uid())
             self._note(there, transaction_uid=transaction)  # first, for the answer may come at once
             self._later(there, NOT_COMMITTED, DeliveryState.SENT)
-            peer.commit(transaction, [(p.delivery.sop_class_uid, p.delivery.sop_uid) for p in there])
+            try:
+                peer.commit(transaction, [(p.delivery.sop_class_uid, p.delivery.sop_uid) for p in there])
+            except CctaError as error:  # what is not there yet is sent all the same
+                self._later(there, str(error), DeliveryState.SENT)
         else:
             self._note(there, state=DeliveryState.THERE.value, there_s=self.clock(), error="")
         return there
 
-    def _later(self, parcels: Sequence[Parcel], reason: str, state: DeliveryState = DeliveryState.PENDING) -> int:
-        """Back-off: twice as long after each try, up to the longest. Gives 0, the number delivered."""
-        rules = self.settings.out
+    def _later(self, parcels: Sequence[Parcel], reason: str, state: DeliveryState | None = None) -> int:
+        """Back-off: twice as long after each try, up to the longest. state: None leaves it. Gives 0, the number delivered."""
         for parcel in parcels:
             tries = parcel.delivery.tries + 1
-            wait_s = min(rules.retry_s * 2 ** min(tries - 1, 30), rules.longest_retry_s)
-            self._note([parcel], state=state.value, tries=tries, next_try_s=self.clock() + wait_s, error=reason)
+            kept = {"state": state.value} if state else {}
+            self._note([parcel], tries=tries, next_try_s=self.clock() + self.settings.out.wait_s(tries), error=reason, **kept)
         if parcels:
             log.warning("%d results of study %s are not delivered yet: %s", len(parcels), parcels[0].study_uid, reason)
         return 0
@@ -105,5 +109,5 @@ class Courier:
         with self.store.writing() as session:
             for parcel in parcels:
                 stored = session.get(Delivery, parcel.delivery.id)
-                for name, value in values.items() if stored is not None else ():
+                for name, value in values.items() if stored is not None and stored.state != DeliveryState.THERE else ():
                     setattr(stored, name, value)

@@ -48,6 +48,9 @@ class WebPeer:
     def __init__(self, client: DICOMwebClient, name: str):
         self._client, self.name = client, name
 
+    def commit(self, transaction_uid: str, objects: Sequence[tuple[str, str]]) -> None:
+        raise PeerFailed(f"{self.name} is a DICOMweb service, which cannot be asked for storage commitment")
+
     def find(self, query: dict[str, str]) -> list[StudyFound]:
         with self._sentences("did not answer the query"):
             answers = self._client.search_for_studies(search_filters=query, fields=list(STUDY_KEYS))

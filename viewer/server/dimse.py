@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,15 +27,18 @@ from pynetdicom.sop_class import (
 )
 
 from ccta.errors import BadInput, BadSettings
-from viewer.server.associations import LARGEST_PDU
+from viewer.server.associations import LARGEST_PDU, serve_associations
 from viewer.server.commitment import ASK, request_of
 from viewer.server.headers import ACCEPTED, CT_IMAGES
 from viewer.server.peers import STUDY_KEYS, PeerFailed, StudyFound, study_found
-from viewer.server.scp import SYNTAXES
+from viewer.server.scp import SYNTAXES, receiver_of, tls_of
 from viewer.server.settings import Pacs, ServerSettings
 
+log = logging.getLogger(__name__)
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file's own bytes, not decoded and encoded again
 PENDING, WARNINGS = (0xFF00, 0xFF01), (0xB000, 0xB006, 0xB007)
+NOT_ASKED_FOR = 0x0124
+"""Refused: not authorized (PS3.7, C.5.21)."""
 CONTEXTS = 120
 """Of the 128 that an association may propose."""
 
@@ -141,20 +145,19 @@ class DimsePeer:
         images = [(sop_class, [syntax]) for sop_class in CT_IMAGES for syntax in SYNTAXES]
         others = [(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]) for sop_class in ACCEPTED if sop_class not in CT_IMAGES]
         roles = [build_role(sop_class, scp_role=True) for sop_class in ACCEPTED]
-        count, handler = _keeper(keep)
+        count: list[str] = []
+        handler = _keeper(keep, count, identifier.StudyInstanceUID)
         contexts = [(Get, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]), *images, *others]
         with self._association(contexts, ext_neg=roles, evt_handlers=[handler]) as association:
             self._check(association.send_c_get(identifier, Get))
         return self._all(count)
 
     def _move(self, identifier: Dataset, keep: Callable[[bytes], object]) -> int:
-        """The PACS sends to our own AE title; a listener on its port takes what comes for as long as this lasts."""
-        listen, receiver = self._settings.listen, AE(self._own)
-        for sop_class in ACCEPTED:
-            receiver.add_supported_context(sop_class, list(SYNTAXES))
-        count, handler = _keeper(keep)
+        """The PACS sends to our own AE title; a listener on its port takes this study from it for as long as this lasts."""
+        listen, count = self._settings.listen, []
+        receiver, handler = receiver_of(listen, self._own, [self._pacs.ae_title]), _keeper(keep, count, identifier.StudyInstanceUID)
         try:
-            server = receiver.start_server((listen.host, listen.port), block=False, evt_handlers=[handler])
+            server = serve_associations(receiver, (listen.host, listen.port), tls_of(listen), [handler])
         except OSError as error:
             raise BadSettings(f"port {listen.port} is taken ({error.strerror}); stop `ccta listen`, or use retrieve = get") from error
         try:
@@ -178,12 +181,14 @@ class DimsePeer:
         return len(count)
 
 
-def _keeper(keep: Callable[[bytes], object]) -> tuple[list[str], tuple]:
-    """A handler of C-STORE, and the list that it grows: per instance empty text, or why it was not kept."""
-    outcomes: list[str] = []
+def _keeper(keep: Callable[[bytes], object], outcomes: list[str], study_uid: str) -> tuple:
+    """A handler of C-STORE that takes one study. outcomes: grows by an empty text for each of its instances, or by why it was not kept."""
 
     def on_store(event: evt.Event) -> int:
         try:
+            if event.dataset.get("StudyInstanceUID") != study_uid:
+                log.warning("an instance of another study than was asked for was refused")
+                return NOT_ASKED_FOR
             keep(event.encoded_dataset())
         except Exception as error:  # in a thread of the association: the reason goes to the caller
             outcomes.append(str(error))
@@ -191,7 +196,7 @@ def _keeper(keep: Callable[[bytes], object]) -> tuple[list[str], tuple]:
         outcomes.append("")
         return 0
 
-    return outcomes, (evt.EVT_C_STORE, on_store)
+    return evt.EVT_C_STORE, on_store
 
 
 def _identifier(level: str, keys: dict[str, str]) -> Dataset:

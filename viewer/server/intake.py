@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,14 +43,43 @@ class OtherContent(BadInput):
     """An instance of this UID with other content is there already."""
 
 
+class Refused:
+    """Instances that could not be kept, for want of room or database, until they come again or are given up after `longest_s`. For many threads."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._at_s: dict[tuple[str, str], float] = {}  # (study UID, instance UID) -> seconds since 1970
+
+    def note(self, header: Header, now_s: float, longest_s: float) -> None:
+        with self._lock:
+            self._give_up(now_s - longest_s)
+            self._at_s[header.study_uid, header.sop_uid] = now_s
+
+    def came(self, header: Header) -> None:
+        with self._lock:
+            self._at_s.pop((header.study_uid, header.sop_uid), None)
+
+    def studies(self, now_s: float, longest_s: float) -> set[str]:
+        """Those of which an instance is missing."""
+        with self._lock:
+            self._give_up(now_s - longest_s)
+            return {study for study, _ in self._at_s}
+
+    def _give_up(self, since_s: float) -> None:
+        self._at_s = {key: at_s for key, at_s in self._at_s.items() if at_s > since_s}
+
+    def __len__(self) -> int:
+        return len(self._at_s)
+
+
 @dataclass(frozen=True)
 class Intake:
-    """Where instances go. clock: seconds since 1970. refused: study UID -> instance UID -> when it could not be kept, for want of room or database."""
+    """Where instances go. clock: seconds since 1970."""
 
     store: Store
     settings: ServerSettings
     clock: Callable[[], float] = time.time
-    refused: dict[str, dict[str, float]] = field(default_factory=dict)
+    refused: Refused = field(default_factory=Refused)
 
     def take(self, data: bytes, source: str) -> Header:
         """Keeps one DICOM file (as bytes, with its file meta header). Errors: BadInput and its kinds, OutOfRoom, StorageFailed."""
@@ -63,21 +93,14 @@ class Intake:
             self._keep(self.path_of(header), data)
             self._index(header, len(data), source)
         except (StorageFailed, DBAPIError):
-            self.refused.setdefault(header.study_uid, {})[header.sop_uid] = self.clock()
+            self.refused.note(header, self.clock(), self.settings.intake.refused_wait_s)
             raise
-        self._no_longer_refused(header)
+        self.refused.came(header)
         return header
 
     def incomplete(self) -> set[str]:
         """The studies of which an instance was refused and has not come again, for `intake.refused_wait_s` at most: not to be taken for complete."""
-        since = self.clock() - self.settings.intake.refused_wait_s
-        return {study for study, instances in list(self.refused.items()) if any(at > since for at in list(instances.values()))}
-
-    def _no_longer_refused(self, header: Header) -> None:
-        left = self.refused.get(header.study_uid, {})
-        left.pop(header.sop_uid, None)
-        if not left:
-            self.refused.pop(header.study_uid, None)
+        return self.refused.studies(self.clock(), self.settings.intake.refused_wait_s)
 
     def path_of(self, header: Header) -> Path:
         return self.settings.data_folder / STUDIES / header.study_uid / header.series_uid / f"{header.sop_uid}.dcm"
@@ -92,7 +115,7 @@ class Intake:
             data = path.read_bytes()
             header = header_of(data)
             self._index(header, len(data), "found on disk")
-            self._no_longer_refused(header)
+            self.refused.came(header)
         for left in (self.settings.data_folder / "incoming").glob("*"):
             if time.time() - left.stat().st_mtime > 3600:  # another process may be writing it
                 left.unlink(missing_ok=True)

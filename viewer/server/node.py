@@ -19,7 +19,7 @@ from viewer.server.intake import Intake
 from viewer.server.orders import complete_studies
 from viewer.server.scp import start_listener
 from viewer.server.settings import ServerSettings
-from viewer.server.signatures import LOOK_S, send_signed
+from viewer.server.signatures import LOOK_S, SignedReports
 from viewer.server.store import open_store
 from viewer.server.worker import JobQueue, start_worker, worker_names
 
@@ -37,7 +37,7 @@ class Node:
         self.store = open_store(settings.database_url)
         self.intake = Intake(self.store, settings)
         self._queue = JobQueue(self.store, settings.database_url)
-        self._courier = Courier(self.store, settings)
+        self._courier, self._signed = Courier(self.store, settings), SignedReports(self.store, settings)
         self._watched = _watched_folder(settings, self.intake)
         self._workers: dict[str, subprocess.Popen] = {}
         self._listener = None
@@ -52,7 +52,7 @@ class Node:
         self._attend_workers()
         poll_s = self.settings.intake.poll_s
         duties = (("clock", self._tick, poll_s), ("courier", self._courier.round, poll_s), ("workers", self._attend_workers, poll_s))
-        for name, action, every_s in (*duties, ("signed reports", self._send_signed, LOOK_S)):
+        for name, action, every_s in (*duties, ("signed reports", self._signed.round, LOOK_S)):
             thread = threading.Thread(target=self._again_and_again, args=(name, action, every_s), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -79,7 +79,8 @@ class Node:
             try:
                 action()
             except (DBAPIError, StorageFailed, OSError) as error:
-                self._behind = True
+                if action == self._tick or isinstance(error, DBAPIError):  # another duty's file that cannot be read keeps no study waiting
+                    self._behind = True
                 log.warning("%s waits: %s", name, error if isinstance(error, CctaError) else f"{type(error).__name__}, the database or the disk is away")
             except Exception:
                 log.exception("%s failed and is tried again", name)
@@ -96,9 +97,6 @@ class Node:
         if now_s - self._listens_since_s >= self.settings.intake.quiet_s:  # silence while nothing could come says nothing
             complete_studies(self.store, self.settings.intake.quiet_s, now_s, self.intake.incomplete())
         self._queue.hand_over(now_s)
-
-    def _send_signed(self) -> None:
-        send_signed(self.store, self.settings)
 
     def _attend_workers(self) -> None:
         """Starts the workers, and again those that died."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Sequence
 
 from pynetdicom import AE, evt
 from pynetdicom.pdu import P_DATA_TF
@@ -42,16 +43,8 @@ def start_listener(settings: ListenSettings, intake: Intake) -> GuardedServer:
     """The SCP in threads of its own, until its `shutdown()`. BadSettings where nobody may send or the port is taken."""
     if not settings.callers:
         raise BadSettings("nobody may send to this listener: name the senders' AE titles in listen.callers of server.toml")
-    entity = AE(settings.ae_title)
-    entity.require_called_aet = True
-    entity.require_calling_aet = list(settings.callers)
-    entity.maximum_associations = settings.associations
-    entity.maximum_pdu_size = LARGEST_PDU
-    entity.network_timeout = settings.idle_s
-    entity.acse_timeout = min(entity.acse_timeout, settings.idle_s)
+    entity = receiver_of(settings, settings.ae_title, settings.callers)
     entity.add_supported_context(Verification)
-    for sop_class in ACCEPTED:
-        entity.add_supported_context(sop_class, list(SYNTAXES))
     entity.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)  # a PACS that answers to our request
     limit = intake.settings.intake.largest_mb * MB
     report = (evt.EVT_N_EVENT_REPORT, on_report, [intake.store, intake.settings.out.retry_s])
@@ -60,6 +53,20 @@ def start_listener(settings: ListenSettings, intake: Intake) -> GuardedServer:
         return serve_associations(entity, (settings.host, settings.port), tls_of(settings), handlers)
     except OSError as error:
         raise BadSettings(f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another listen.host or listen.port") from error
+
+
+def receiver_of(settings: ListenSettings, title: str, callers: Sequence[str]) -> AE:
+    """Who takes images and reports under a title of ours, from these callers alone."""
+    entity = AE(title)
+    entity.require_called_aet = True
+    entity.require_calling_aet = list(callers)
+    entity.maximum_associations = settings.associations
+    entity.maximum_pdu_size = LARGEST_PDU
+    entity.network_timeout = settings.idle_s
+    entity.acse_timeout = min(entity.acse_timeout, settings.idle_s)
+    for sop_class in ACCEPTED:
+        entity.add_supported_context(sop_class, list(SYNTAXES))
+    return entity
 
 
 def tls_of(settings: ListenSettings) -> ssl.SSLContext | None:

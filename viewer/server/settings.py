@@ -91,6 +91,10 @@ class OutSettings:
     longest_retry_s: float = 3600.0  # a PACS that was down for a night is served within the hour
     timeout_s: float = 60.0  # of one request
 
+    def wait_s(self, tries: int) -> float:
+        """Seconds after so many tries that failed: twice as long after each, up to the longest."""
+        return min(self.retry_s * 2 ** min(tries - 1, 30), self.longest_retry_s)
+
 
 @dataclass(frozen=True)
 class WebSettings:

@@ -4,91 +4,119 @@ viewer or by `ccta sign`."""
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from ccta.case import Case
 from ccta.errors import CctaError
-from ccta.runner import changed_since
-from viewer.server.results import order_deliveries, result_objects
+from ccta.reader_report import SignedVersion
+from viewer.server.results import ResultObject, order_deliveries, result_objects
 from viewer.server.settings import ServerSettings
-from viewer.server.store import Store, Study, StudyState
-from viewer.server.work import export_objects, has_room
+from viewer.server.store import Delivery, DeliveryState, Store, Study, StudyState
+from viewer.server.work import ended_well, export_objects, has_room, sentence_of
 
 log = logging.getLogger(__name__)
+ITEMS = ("report_html", "report_pdf", "findings")
+"""What has to be as it was signed."""
 LOOK_S = 15.0
 """How often the node looks for reports that were signed."""
 
 
-@dataclass(frozen=True)
-class Signature:
-    """Who signed the report as it is now, and when (ISO 8601, UTC)."""
-
-    by: str
-    at: str
-
-
-def signature_of(root: Path) -> Signature | None:
-    """The signature of a case's report, None for a draft. Costs two looks at the disk where nothing has changed."""
+def signature_of(root: Path) -> SignedVersion | None:
+    """The signed version that a case's report is, None for a draft. Costs four looks at the disk where nothing has changed."""
     case = Case(root)
     try:
-        stamps = tuple((seen.st_mtime_ns, seen.st_size) for seen in (case.path(item).stat() for item in ("reader", "report_pdf")))
+        stamps = tuple((seen.st_mtime_ns, seen.st_size) for seen in (case.path(item).stat() for item in ("reader", *ITEMS)))
     except OSError:
         return None  # nothing was signed, or there is no report
     return _read(root, stamps)
 
 
 @lru_cache(maxsize=4096)
-def _read(root: Path, stamps: tuple) -> Signature | None:
+def _read(root: Path, stamps: tuple) -> SignedVersion | None:
     from ccta.report import signing  # loads the typesetter
 
     try:
-        version = signing.signed_as(Case(root))
+        return signing.signed_as(Case(root))
     except CctaError:
         return None
-    return Signature(version.by, version.at) if version else None
 
 
-def why_not_signed(root: Path | None) -> str:
-    """The word (`words.py`) for why a report cannot be signed, "" where it can."""
+def why_not_signed(root: Path | None, status: str) -> str:
+    """The word (`words.py`) for why a report cannot be signed, "" where it can. status: the study's."""
+    from ccta.report import signing  # loads the typesetter
+
     if root is None:
         return "not_analysed"
-    if signature_of(root):
-        return "signed_already"
-    case = Case(root)
+    if status != StudyState.DONE:
+        return "not_done"
     try:
-        return "" if case.path("report_content").exists() and not changed_since(case) else "draft_stale"
+        reason = signing.why_not(Case(root))
     except CctaError:
         return "draft_stale"
+    return {"signed": "signed_already"}.get(reason.kind, "draft_stale") if reason else ""
 
 
-def send_signed(store: Store, settings: ServerSettings) -> int:
-    """Makes the DICOM objects of reports that were signed since they were made last, and orders their delivery; gives the number of such studies."""
-    wanted = select(Study.id, Study.case_path, Study.objects_s).where(Study.state == StudyState.DONE.value, Study.case_path != "", Study.objects_s > 0)
-    with store.session() as session:
-        studies = session.execute(wanted).all()
-    return sum(_send(store, settings, *study) for study in studies)
+@dataclass(frozen=True)
+class SignedReports:
+    """Makes the DICOM objects of reports that were signed since they were made last, and orders their delivery. clock: seconds since 1970.
 
+    failed: study -> (how often in a row it could not be done, when it is tried again); forgotten with the process, which then tries at once.
+    """
 
-def _send(store: Store, settings: ServerSettings, study_id: int, case_path: str, objects_s: float) -> bool:
-    root = settings.data_folder / case_path
-    try:
-        written_s = Case(root).path("reader").stat().st_mtime
-    except OSError:
-        return False
-    if written_s <= objects_s or signature_of(root) is None or not has_room(settings):
-        return False
-    ended = export_objects(settings, root, lambda line: True)
-    if ended.code:
-        log.warning("the signed report of %s cannot be made into DICOM objects: %s", case_path, ended.last)
-    with store.writing() as session:
-        study = session.scalar(select(Study).where(Study.id == study_id).with_for_update())
-        if study.case_path != case_path or study.state != StudyState.DONE:
-            return False  # analysed again meanwhile
-        if not ended.code:
-            order_deliveries(session, settings, study, result_objects(root))
-        study.objects_s = written_s
-    return not ended.code
+    store: Store
+    settings: ServerSettings
+    clock: Callable[[], float] = time.time
+    failed: dict[int, tuple[int, float]] = field(default_factory=dict)
+
+    def round(self) -> int:
+        """One look at all that is done; gives the number of studies whose objects were made. What is wrong with one study stays with it."""
+        wanted = select(Study.id, Study.case_path, Study.objects_s).where(Study.state == StudyState.DONE.value, Study.case_path != "", Study.objects_s > 0)
+        with self.store.session() as session:
+            studies = session.execute(wanted).all()
+        return sum(self._look(*study) for study in studies if self.failed.get(study.id, (0, 0.0))[1] <= self.clock())
+
+    def _look(self, study_id: int, case_path: str, objects_s: float) -> bool:
+        root = self.settings.data_folder / case_path
+        try:
+            written_s = Case(root).path("reader").stat().st_mtime
+            if written_s <= objects_s or signature_of(root) is None or not has_room(self.settings):
+                return False
+        except OSError:
+            return False  # nothing was signed, or the case cannot be read now
+        try:
+            ended = export_objects(self.settings, root, lambda line: True)
+            reason = "" if ended_well(ended) else sentence_of(self.settings, ended)
+            objects = [] if reason else result_objects(root)
+        except (CctaError, OSError) as error:
+            reason, objects = str(error).replace(str(self.settings.data_folder), "DATA"), []
+        return self._note(study_id, case_path, written_s, objects, reason)
+
+    def _note(self, study_id: int, case_path: str, written_s: float, objects: list[ResultObject], reason: str) -> bool:
+        """reason: why there are no objects, "" where they are made."""
+        with self.store.writing() as session:
+            study = session.scalar(select(Study).where(Study.id == study_id).with_for_update())
+            if study.case_path != case_path or study.state != StudyState.DONE:
+                return False  # analysed again meanwhile
+            study.error = f"the signed report is not sent yet: {reason}" if reason else ""
+            if not reason:
+                superseded = (
+                    Delivery.study_id == study_id,
+                    Delivery.state != DeliveryState.THERE.value,
+                    Delivery.sop_uid.not_in([one.sop_uid for one in objects]),
+                )
+                session.execute(delete(Delivery).where(*superseded))  # their files are gone, or hold the signed objects now
+                order_deliveries(session, self.settings, study, objects)
+                study.objects_s = written_s
+        if reason:
+            tries = self.failed.get(study_id, (0, 0.0))[0] + 1
+            self.failed[study_id] = tries, self.clock() + self.settings.out.wait_s(tries)
+            log.warning("the signed report of %s cannot be made into DICOM objects: %s", case_path, reason)
+        else:
+            self.failed.pop(study_id, None)
+        return not reason

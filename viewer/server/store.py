@@ -43,10 +43,12 @@ class StudyState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where a result object stands. SENT: accepted by the PACS, not yet seen there. THERE: the PACS was asked and has it, or committed to it."""
+    """Where a result object stands. SENT: accepted by the PACS, not yet seen there. LOST: the PACS does not commit to it, whatever it shows; to be sent again.
+    THERE: the PACS was asked and has it, or committed to it."""
 
     PENDING = "pending"
     SENT = "sent"
+    LOST = "lost"
     THERE = "there"
 
 

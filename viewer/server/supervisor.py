@@ -44,7 +44,7 @@ class Supervisor:
         wait_s = self._first_wait_s
         while True:
             begun = time.monotonic()
-            process = await asyncio.create_subprocess_exec(sys.executable, "-m", "viewer.server.tied", str(os.getpid()), *part.words, start_new_session=True)
+            process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ccta.tied", str(os.getpid()), *part.words, start_new_session=True)
             self.processes[part.name] = process
             try:
                 code = await process.wait()

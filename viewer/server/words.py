@@ -77,6 +77,7 @@ WORDS = {
     "sign_sure": ("Yes, sign", "确认签署"),
     "signed": ("signed by", "签署:"),
     "not_analysed": ("This study has not been analysed yet.", "此检查尚未分析。"),
+    "not_done": ("This study is being analysed again. Sign when it is done.", "此检查正在重新分析,完成后方可签署。"),
     "signed_already": ("The report is signed already. What comes later is an addendum, or a new draft.", "报告已签署。后续内容请写入补充,或生成新的草稿。"),
     "draft_stale": (
         "There is no report that follows from the case as it is now. Open the case and make the report again, then sign.",

@@ -48,12 +48,12 @@ def run_job(store: Store, settings: ServerSettings, job_id: int) -> None:
     try:
         ended = _analyse(store, settings, task)
         made = Ended(0, "")
-        if _good(ended) and not settings.analysis.command:
+        if ended_well(ended) and not settings.analysis.command:
             made = export_objects(settings, settings.data_folder / task.case_path, lambda line: _go_on(store, task, _shown(settings, line)))
     except OSError as error:
         ended = made = Ended(1, f"the analysis could not be started ({error.strerror})")
     if not (ended.stopped or made.stopped):
-        patiently(lambda: _finish(store, settings, task, ended, "" if _good(made) else _sentence(settings, made)))
+        patiently(lambda: _finish(store, settings, task, ended, "" if ended_well(made) else sentence_of(settings, made)))
 
 
 def patiently[T](action: Callable[[], T], longest_s: float = 30.0) -> T:
@@ -101,7 +101,8 @@ def export_objects(settings: ServerSettings, case: Path, go_on: Callable[[str], 
     return run_bound(command, case, 60 * settings.analysis.limit_minutes, settings.analysis.memory_mb, go_on)
 
 
-def _good(ended: Ended) -> bool:
+def ended_well(ended: Ended) -> bool:
+    """Whether a command did what it was to do."""
     return ended.code == 0 and not ended.late
 
 
@@ -123,7 +124,7 @@ def _go_on(store: Store, task: Task, line: str) -> bool:
 def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended, without_objects: str) -> None:
     """without_objects: why the finished case has no DICOM objects to send, "" where it has."""
     case = settings.data_folder / task.case_path
-    good = _good(ended)
+    good = ended_well(ended)
     summary, objects = (summary_at(case), result_objects(case)) if good else (Summary(), [])
     with store.writing() as session:
         job, study = _locked(session, task.job_id)
@@ -136,7 +137,7 @@ def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended, wi
             job.state = study.state = StudyState.DONE.value
             study.error = f"no DICOM results: {without_objects}" if without_objects else ""
             return
-        job.state, job.error = StudyState.FAILED.value, _sentence(settings, ended)
+        job.state, job.error = StudyState.FAILED.value, sentence_of(settings, ended)
         crashed, full = ended.code != BAD_INPUT and not ended.late, not has_room(settings)
         if crashed and (full or job.tries < settings.analysis.tries):
             tries = job.tries if full else job.tries + 1  # a full disk is not the study's fault
@@ -158,7 +159,7 @@ def _note_result(session: Session, settings: ServerSettings, task: Task, summary
     study.image_quality, study.cad_rads, study.lowest_ffr = summary.image_quality, summary.cad_rads, summary.lowest_ffr
 
 
-def _sentence(settings: ServerSettings, ended: Ended) -> str:
+def sentence_of(settings: ServerSettings, ended: Ended) -> str:
     """Why it failed, without paths of this machine."""
     if ended.late:
         return f"the analysis was stopped after {settings.analysis.limit_minutes:g} minutes (analysis.limit_minutes)"
@@ -173,8 +174,3 @@ def _sentence(settings: ServerSettings, ended: Ended) -> str:
 def _shown(settings: ServerSettings, line: str) -> str:
     """What a program said, without paths of this machine."""
     return line.replace(str(settings.data_folder), "DATA")
-
-
-def place_of(settings: ServerSettings, case_path: str) -> Path:
-    """A case of the database as a folder."""
-    return settings.data_folder / case_path

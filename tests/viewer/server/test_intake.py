@@ -166,8 +166,15 @@ def test_a_study_of_which_a_slice_was_refused_waits_for_it(intake):
         full.take(bytes_of(ct_slice("1.2.3", number=2)), "CT1")
     assert full.incomplete() == {"1.2.3"} and complete_studies(intake.store, 60.0, 1100.0, full.incomplete()) == 0
     now[0] += 901
-    assert full.incomplete() == set()
-    now[0] -= 901
+    with pytest.raises(OutOfRoom):
+        full.take(bytes_of(ct_slice("1.2.4")), "CT1")
+    assert len(full.refused) == 1  # what was given up is forgotten, also where nobody asks what is incomplete
+    assert full.incomplete() == {"1.2.4"}
+    now[0] += 901
+    assert full.incomplete() == set() and len(full.refused) == 0
+    now[0] = 1000.0
+    with pytest.raises(OutOfRoom):
+        full.take(bytes_of(ct_slice("1.2.3", number=2)), "CT1")
     roomy.take(bytes_of(ct_slice("1.2.3", number=2)), "CT1")  # the sender tries again, and there is room
     assert roomy.incomplete() == set() and complete_studies(intake.store, 60.0, 1100.0, roomy.incomplete()) == 1
 

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from ccta.errors import BadSettings, StorageFailed
 from tests.viewer.server.conftest import free_port
 from viewer.server import accounts, audit  # noqa: F401 - their tables belong to the same database
 from viewer.server.settings import Pacs, load_server_settings, server_settings
-from viewer.server.store import Base, Instance, Study, StudyState, open_store
+from viewer.server.store import Base, Instance, Study, StudyState, make_engine, migration_settings, open_store
 
 
 def test_migrations_make_the_tables_that_the_models_describe(store):
@@ -28,6 +29,27 @@ def test_opening_twice_keeps_what_is_there(store, database_url):
     with again.session() as session:
         assert session.scalar(select(Study.patient_name)) == "王小明=王^小明"
     again.close()
+
+
+def test_reports_signed_after_an_upgrade_are_sent_for_studies_analysed_before_it(tmp_path):
+    """The objects of what was analysed here are as old as the analysis; a case of somebody else's folder has none."""
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    engine = make_engine(url)
+    texts = "'', '', '', '', '', '', '', '', '', 0, 1, 1, 0.0, 0.0, '', '', '', ''"
+    names = "patient_id, patient_name, birth_date, sex, accession, description, study_date, study_time, source, urgent, generation, instances, received_s, "
+    names += "last_instance_s, progress, error, image_quality, cad_rads"
+    with engine.connect().execution_options(writes=True) as connection:
+        command.upgrade(migration_settings(connection), "0002")
+        for uid, state, finished, path in (("1.1", "done", 77.0, "cases/1.1/1"), ("1.2", "done", "NULL", "../one"), ("1.3", "failed", 78.0, "")):
+            connection.exec_driver_sql(
+                f"INSERT INTO studies (study_uid, state, finished_s, case_path, {names}) VALUES ('{uid}', '{state}', {finished}, '{path}', {texts})"
+            )
+        connection.commit()
+    engine.dispose()
+    store = open_store(url)
+    with store.session() as session:
+        assert dict(session.execute(select(Study.study_uid, Study.objects_s)).all()) == {"1.1": 77.0, "1.2": 0.0, "1.3": 0.0}
+    store.close()
 
 
 def test_an_instance_is_there_once(store):

@@ -95,8 +95,9 @@ function arm(button) {  // a signature stays: it takes a second click within som
   setTimeout(() => { delete button.dataset.armed; button.textContent = label; }, 6000);
 }
 
-async function act(button) {
+async function act(button, clicks) {
   if (button.dataset.sure && !button.dataset.armed) return arm(button);
+  if (button.dataset.armed && clicks > 1) return;  // the second half of a double click is no answer
   const address = `/api/studies/${button.closest('tr').dataset.study}/${button.dataset.do}`, label = button.textContent;
   button.disabled = true;
   await attempt(async () => {
@@ -130,7 +131,7 @@ if (rows) {
   });
   rows.addEventListener('click', (event) => {
     const button = event.target.closest('button');
-    if (button?.dataset.page) { page = Number(button.dataset.page); refresh(true); } else if (button?.dataset.do) act(button);
+    if (button?.dataset.page) { page = Number(button.dataset.page); refresh(true); } else if (button?.dataset.do) act(button, event.detail);
   });
   const place = find('#upload');
   place?.querySelector('input').addEventListener('change', (event) => { upload(place, event.target.files); event.target.value = ''; });

@@ -1,4 +1,4 @@
-"""`python -m ccta.cohort.child PARENT WORDS...`: the command line with these words, in a process that dies with its worker."""
+"""`python -m ccta.tied PARENT WORDS...`: the command line with these words, in a process that ends when process PARENT ends, even by a kill."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """The kernel kills this process when its parent dies (Linux; elsewhere the case's lock makes the next attempt wait)."""
+    """The kernel kills this process when its parent dies (Linux; elsewhere what the parent locked makes its successor wait)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked
