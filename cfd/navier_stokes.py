@@ -11,9 +11,11 @@ stenosis at 2.5 mL/s this reached a steady flow where pseudo-time marching did n
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+os.environ["PETSC_OPTIONS"] = f"{os.environ.get('PETSC_OPTIONS', '')} -no_signal_handler"  # PETSc's would end the process where a peer closes a socket
 with contextlib.suppress(ImportError):
     import dolfinx_solver  # noqa: F401  the wheel's MPI and PETSc must be found before dolfinx; conda's dolfinx needs no such help
 import basix.ufl

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -114,3 +116,11 @@ def test_backflow_is_resisted_at_outlets_and_outflow_is_not(tube):
     area_mm2 = np.pi * 1.5**2
     assert power[0.5, -1.0] - power[0.0, -1.0] == pytest.approx(0.5 * area_mm2, rel=0.02)
     assert power[0.5, 1.0] == pytest.approx(power[0.0, 1.0], abs=1e-9)
+
+
+def test_a_closed_socket_does_not_end_a_process_that_has_loaded_the_solver():
+    socket_pair = "import socket, cfd.navier_stokes; a, b = socket.socketpair(); b.close()"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{socket_pair}\ntry: a.sendall(b'x' * 9)\nexcept BrokenPipeError: print('told')"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
