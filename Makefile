@@ -17,7 +17,7 @@ demo: setup
 # In the order of the files: Triton, which training loads, crashes where Mesa has drawn before (two LLVMs in one process).
 test: setup
 	@$(PYTHON) bootstrap.py --tests
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 bench: setup
 	@$(BIN)/python -m tests.benchmarks.reading
