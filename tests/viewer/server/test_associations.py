@@ -38,8 +38,8 @@ def test_damaged_pdus_end_their_association_and_nothing_else(tmp_path):
 
 
 def test_an_announced_giant_is_not_waited_for(tmp_path):
-    """Before the association, and within it."""
-    with listening(tmp_path) as port:
+    """Before the association, and within it. With room for a second one: the first may still be ending."""
+    with listening(tmp_path, associations=3) as port:
         pdus = recorded(port)
         giant = struct.pack(">BBL", 4, 0, 2**32 - 1) + bytes(1000)
         assert answer_to(port, [struct.pack(">BBL", 1, 0, 2**31) + bytes(1000)]) == b""
