@@ -19,8 +19,8 @@ from viewer.server.store import open_store
 
 @contextlib.contextmanager
 def listening(tmp_path, **changes):
-    """A listener that serves one association at a time; gives its port."""
-    listen = replace(ListenSettings(port=free_port(), callers=("CT1",), associations=1), **changes)
+    """A listener with two places, the second because the one before may still be ending; gives its port."""
+    listen = replace(ListenSettings(port=free_port(), callers=("CT1",), associations=2), **changes)
     store = open_store(f"sqlite:///{tmp_path / 'server.sqlite'}")
     server = start_listener(listen, Intake(store, ServerSettings(data=str(tmp_path / "data"), intake=IntakeSettings(keep_free_mb=0))))
     yield listen.port
@@ -38,8 +38,8 @@ def test_damaged_pdus_end_their_association_and_nothing_else(tmp_path):
 
 
 def test_an_announced_giant_is_not_waited_for(tmp_path):
-    """Before the association, and within it. With room for a second one: the first may still be ending."""
-    with listening(tmp_path, associations=3) as port:
+    """Before the association, and within it."""
+    with listening(tmp_path) as port:
         pdus = recorded(port)
         giant = struct.pack(">BBL", 4, 0, 2**32 - 1) + bytes(1000)
         assert answer_to(port, [struct.pack(">BBL", 1, 0, 2**31) + bytes(1000)]) == b""
