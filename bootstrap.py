@@ -92,6 +92,7 @@ def check_libraries():
 def check_peers():
     """For the tests: a browser, a PACS, a database server, DICOM tools. Tests of what is not there are skipped and say so."""
     wanted = {"chromium": "chromium", "Orthanc": "orthanc orthanc-dicomweb", "dsrdump": "dcmtk", "openssl": "openssl", "sshd": "openssh-server"}
+    wanted["slurmctld"] = "slurmctld slurmd slurm-client munge"
     missing = [packages for program, packages in wanted.items() if not shutil.which(program)]
     if not glob("/usr/lib/postgresql/*/bin/initdb"):
         missing.append("postgresql")

@@ -86,7 +86,7 @@ def first_guess(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, pressure
 
 
 def coarse_modes(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, profile: np.ndarray, part: Part) -> sparse.csr_matrix:
-    """(4 N, 2 S + 1): per slab that has nodes, of whichever process, a constant pressure and the axial flow; last the inlet's profile."""
+    """(4 N, M): per slab that has nodes, of whichever process, a constant pressure, and the axial flow if any node is free; last the inlet's profile."""
     known, of_station = np.unique(axis.slab, return_inverse=True)
     slab, count = of_station[nearest], len(shape)
     held = part.sum(np.bincount(slab, minlength=len(known))) > 0
@@ -98,4 +98,4 @@ def coarse_modes(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, profile
     values = np.concatenate([np.ones(count), shape.ravel(), profile.ravel()])
     modes = sparse.csr_matrix((values, (rows, columns)), shape=(4 * count, 2 * slabs + 1))
     modes.eliminate_zeros()
-    return modes
+    return modes[:, part.sum(np.bincount(modes.indices, minlength=modes.shape[1])) > 0]

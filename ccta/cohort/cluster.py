@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ccta.cohort.jobs import Jobs
 from ccta.cohort.steps import GIB, Step
 from ccta.errors import BadInput
 
@@ -86,17 +89,29 @@ def remote_client(address: str, wait_s: float = 20.0) -> Iterator[Callable]:
 
 
 @contextmanager
-def cluster_client(path: Path) -> Iterator[Callable]:
-    """Gives a function that returns a client of the cluster that a YAML file names: class, workers (how many to ask for), arguments."""
+def cluster_client(path: Path, tell: Callable[[str], None] = lambda sentence: None) -> Iterator[Callable]:
+    """Gives a function that returns a client of the cluster that a YAML file names: class, workers (how many to ask for), arguments.
+
+    Jobs that a batch queue ends while it is called are handed in again. BadInput where the queue refuses them. tell(sentence): see `Jobs`.
+    """
     import dask
-    from distributed import Client
+    from distributed import Client, SpecCluster
 
     kind, workers, arguments = read_cluster_file(path)
-    with dask.config.set(QUIET), kind(**arguments) as cluster:
-        if workers:
-            cluster.scale(workers)
-        with Client(cluster) as client:
+    with dask.config.set(QUIET), kind(**arguments) as cluster, Client(cluster) as client:
+        if not workers or not isinstance(cluster, SpecCluster):
+            if workers:
+                cluster.scale(workers)
             yield lambda: client
+            return
+        jobs = Jobs(cluster, math.ceil(workers / arguments.get("processes", 1)), tell)
+        jobs.hand_in()
+
+        def kept() -> Client:
+            jobs.keep({str(one["name"]) for one in client.scheduler_info(n_workers=-1)["workers"].values()}, time.monotonic())
+            return client
+
+        yield kept
 
 
 def read_cluster_file(path: Path) -> tuple[type, int, dict]:

@@ -9,6 +9,7 @@ import pytest
 from ccta.errors import SolverFailed
 from cfd import exact
 from cfd.block_matrix import to_scipy
+from cfd.coarse_space import coarse_modes
 from cfd.element_kernels import assemble, time_scales
 from cfd.flow_problem import AxisFlow, FlowBoundary
 from cfd.flow_space import flow_space
@@ -187,6 +188,15 @@ def test_a_bend_resists_as_the_reduced_model_says():
     factor = curvature_factor(reynolds_length_m(np.array([flow]), 1060.0, 0.0035), np.array([area]), np.array([1e3 / bend_mm]))[0]
     assert factor == pytest.approx(1.20, abs=0.01)
     assert drop / exact.poiseuille_drop_pa(flow, 1.5e-3, length_m, 0.0035) == pytest.approx(factor, rel=0.05)
+
+
+def test_a_slab_in_which_nothing_can_move_is_no_unknown_of_the_coarse_space():
+    """Such a slab, of the inlet's cap alone, made the coarse matrix singular."""
+    shape, nearest = np.ones((6, 3)), np.array([0, 0, 1, 1, 2, 2])
+    shape[:2] = 0.0
+    axis = SimpleNamespace(slab=np.array([0, 1, 5]))
+    modes = coarse_modes(shape, nearest, axis, np.arange(18.0).reshape(6, 3), SimpleNamespace(sum=lambda values: values)).toarray()
+    assert modes.shape == (24, 3 + 2 + 1) and (np.abs(modes).sum(axis=0) > 0).all() and np.linalg.matrix_rank(modes) == 6
 
 
 def test_an_outlet_without_resistance_is_named(tube):
