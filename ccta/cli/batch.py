@@ -30,7 +30,7 @@ def batch(
     ],
     out: Annotated[str, typer.Argument(metavar="OUT", help="A new folder for the cohort, or an address such as s3://bucket/cohort.")],
     where: Annotated[
-        str, typer.Option("--scheduler", "--cluster", metavar="ADDRESS|FILE", help="A running Dask scheduler, or a YAML file of a cluster (Slurm ...).")
+        str, typer.Option("--scheduler", "--cluster", metavar="ADDRESS|FILE", help="A running Dask scheduler or its JSON file, or a YAML file of a cluster.")
     ] = "",
     workers: Annotated[int, typer.Option(min=1, help="Worker processes on this machine, where no other cluster is named.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the cohort in OUT.")] = False,
@@ -83,11 +83,13 @@ def _pair(word: str) -> tuple[str, str]:
 
 
 def _client(where: str, workers: int, steps) -> AbstractContextManager:
-    from ccta.cohort.cluster import cluster_client, local_client, remote_client
+    from ccta.cohort.cluster import address_in, cluster_client, local_client, remote_client
 
     if not where:
         return local_client(workers, steps)
-    return cluster_client(Path(where)) if where.endswith((".yaml", ".yml")) else remote_client(where)
+    if where.endswith((".yaml", ".yml")):
+        return cluster_client(Path(where), say)
+    return remote_client(address_in(Path(where)) if where.endswith(".json") else where)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import logging
 import math
 import os
@@ -57,6 +58,14 @@ def local_client(workers: int, steps: Sequence[Step]) -> Iterator[Callable]:
         Client(cluster) as client,
     ):
         yield lambda: client
+
+
+def address_in(path: Path) -> str:
+    """The address in a scheduler's own file, as `dask scheduler --scheduler-file` and dask-mpi write it. BadInput for another file."""
+    try:
+        return str(json.loads(path.read_text())["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} holds no address of a Dask scheduler; start it with `--scheduler-file {path}`, or give its address") from error
 
 
 @contextmanager

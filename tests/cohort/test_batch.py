@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from ccta.cohort import cluster
-from ccta.cohort.cluster import check_workers, cluster_client, local_client, read_cluster_file, remote_client
+from ccta.cohort.cluster import address_in, check_workers, cluster_client, local_client, read_cluster_file, remote_client
 from ccta.cohort.limits import NO_LIMITS, Limits, run_limited
 from ccta.cohort.record import read_record, start_cohort, to_do
 from ccta.cohort.run import Cohort, SchedulerLost, run_cohort
@@ -27,6 +27,7 @@ from ccta.cohort.tables import write_tables
 from ccta.cohort.tasks import Job, run_step
 from ccta.cohort.watching import Watcher
 from ccta.errors import BadInput
+from cfd.ranks import launcher
 from tests.conftest import ROOT, run_ccta
 
 PROGRAM = (str(ROOT / "tests" / "cohort" / "stand_in.py"),)
@@ -313,6 +314,28 @@ def test_cluster_files(tmp_path):
         read("class: dask_jobqueue.Slurm\n")
     with pytest.raises(BadInput, match="describes no cluster"):
         read("workers: 3\n")
+
+
+def test_a_cohort_on_workers_that_mpi_started(tmp_path):
+    """dask-mpi: rank 0 is the scheduler, the others are workers that announce what they have; found by the scheduler's file."""
+    file, options = tmp_path / "scheduler.json", json.dumps({"resources": {"memory": 4e9, "threads": 2}})
+    code = "import sys; from dask_mpi.cli import main; sys.exit(main())"
+    words = [*launcher(), "-n", "3", sys.executable, "-c", code, "--scheduler-file", str(file), "--worker-options", options]
+    words += ["--worker-class", "distributed.Worker", "--nthreads", "1", "--no-dashboard"]
+    with pytest.raises(BadInput, match="holds no address"):
+        address_in(file)
+    started = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    try:
+        while not file.exists() or not file.read_text().endswith("}"):
+            assert started.poll() is None
+            time.sleep(0.2)
+        with remote_client(address_in(file), wait_s=120.0) as client:
+            records = run_cohort(cohort_of(tmp_path, a="", b="", poison="refuse"), client, lambda *_: None)
+            assert {name: record["status"] for name, record in records.items()} == {"a": "done", "b": "done", "poison": "failed"}
+            assert {one["name"] for one in client().scheduler_info()["workers"].values()} == {"dask_mpi-1", "dask_mpi-2"}
+    finally:
+        started.terminate()
+        started.wait()
 
 
 def test_a_group_is_killed_as_a_whole(tmp_path):
