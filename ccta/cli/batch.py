@@ -43,8 +43,8 @@ def batch(
 ) -> None:
     """Analyses a cohort: a table of studies in; a case each, a live page and tidy tables out. What ends early goes on with --resume."""
     from ccta.cohort.limits import Limits
-    from ccta.cohort.record import check_free, read_record, start_cohort
-    from ccta.cohort.run import Cohort, left_of, run_cohort
+    from ccta.cohort.record import check_free, start_cohort
+    from ccta.cohort.run import Cohort, left_of, records_of, run_cohort
     from ccta.cohort.steps import steps_for
     from ccta.cohort.storage import Place, is_remote
     from ccta.cohort.table import TRUE_FALSE, read_table, settings_of_words
@@ -60,10 +60,11 @@ def batch(
     limits = Limits(time_limit, memory_limit)
     cohort = Cohort(root, studies, steps, limits, retry)
     check_free(root, resume)
-    idle = not left_of(cohort, {study.id: read_record(root, study) for study in studies})
+    records = records_of(cohort)
+    idle = not left_of(cohort, records)
     with nullcontext() if idle else _client(where, workers, steps) as client, watching(root, client, len(studies)) as watcher:
         start_cohort(root, studies, {"stages": stages, "steps": [asdict(step) for step in steps]}, resume)
-        records = run_cohort(cohort, client, watcher)
+        records = run_cohort(cohort, client, watcher, records=records)
         watcher.write(records, [], False)
     counted = write_tables(root)
     failed = [record for record in records.values() if record["status"] == "failed"]

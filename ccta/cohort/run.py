@@ -62,10 +62,20 @@ class Driver:
     lost_since: float = 0.0
 
 
-def run_cohort(cohort: Cohort, client: Callable, watch: Callable[[dict, list], None], patience_s: float = PATIENCE_S) -> dict[str, dict]:
-    """Runs what is left; returns the record of every case. SchedulerLost if the scheduler stays away; what was finished is on disk."""
+def records_of(cohort: Cohort) -> dict[str, dict]:
+    """id -> record as it is on disk."""
+    return {study.id: read_record(cohort.root, study) for study in cohort.studies}
+
+
+def run_cohort(
+    cohort: Cohort, client: Callable, watch: Callable[[dict, list], None], patience_s: float = PATIENCE_S, records: dict | None = None
+) -> dict[str, dict]:
+    """Runs what is left; returns the record of every case. records: those on disk, where they were read a moment ago.
+
+    SchedulerLost if the scheduler stays away; what was finished is on disk.
+    """
     driver = Driver(cohort, client, watch)
-    driver.records = {study.id: read_record(cohort.root, study) for study in cohort.studies}
+    driver.records = records_of(cohort) if records is None else dict(records)
     driver.waiting.extend((study, 1) for study in left_of(cohort, driver.records))
     watch(driver.records, [])
     while driver.waiting or driver.flying:

@@ -3,6 +3,7 @@
 import getpass
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,8 @@ def sftp(tmp_path, monkeypatch):
         (home / f"{name}.pub").write_text(f"{key.get_name()} {key.get_base64()}\n")
     lines = [f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {home}/host", f"AuthorizedKeysFile {home}/client.pub", f"Subsystem sftp {SFTP_SERVER}"]
     (home / "config").write_text("\n".join([*lines, "StrictModes no", "UsePAM no", "PermitRootLogin yes", f"PidFile {home}/pid"]))
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd asks for it; where systemd does not run nobody makes it
     process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(home / "config")], stderr=(home / "log").open("w"))
     awaited(process, port)
     known = {"username": getpass.getuser(), "port": port, "key_filename": str(home / "client")}
