@@ -5,24 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pyvista as pv
 from scipy import ndimage
-from skimage.graph import MCP_Geometric
-from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToImageStencil
 
 from ccta.curves import smoothed_curve
 from ccta.errors import BadInput
 from ccta.model import arc_length_mm
 from cfd.lumen_centerlines import RADIUS_ARRAY
 from cfd.lumen_inlet import chosen_inlet
+from cfd.lumen_voxels import VoxelGraph, voxels
 
-MOST_VOXELS = 30_000_000
 AORTIC_RADIUS_MM = 6.0
 """Wider than any coronary artery, narrower than any adult ascending aorta."""
 SHORTEST_ARTERY_MM = 8.0
 LARGEST_GAP_MM = 2.0
 """Between the middle of an opening and the lumen behind it: an oblique cut through a small branch stays below."""
-LOOSE = 0.01
-"""A loose part of less than this share of the volume is debris."""
 TIP_WINDOW_MM = 4.0
 """Two tips are not closer than this along the vessel."""
 
@@ -34,70 +29,36 @@ def centerlines_of(surface: pv.PolyData, openings_mm: np.ndarray, wanted: int | 
     it is a tree of its own. Raises BadInput for a surface without branches or with loose parts.
     """
     inside, origin, step = voxels(surface)
-    depth = ndimage.distance_transform_edt(inside) * step
+    graph = VoxelGraph(inside, step)
+    depth = graph.depth()
     if len(openings_mm) == 1:
         raise BadInput("the surface has one opening only; blood needs an inlet and at least one outlet: open or cut the other ends")
-    ends = [tuple(end) for end in _inside_of(openings_mm, inside, origin, step)] if len(openings_mm) else _closed_ends(inside, depth, step)
+    ends = [tuple(end) for end in _inside_of(openings_mm, inside, origin, step)] if len(openings_mm) else _closed_ends(graph, depth)
     if len(ends) < 2:
         raise BadInput("the surface has neither openings nor tips; a vessel tree has an inlet and outlets")
     number, said = chosen_inlet(wanted, openings_mm if len(openings_mm) else origin + step * np.array(ends), np.array([_widest(end, depth) for end in ends]))
     root = ends[number]
-    search = MCP_Geometric(np.where(inside, 1 / (depth + 1e-3) ** 2, np.inf), fully_connected=True, sampling=(step,) * 3)
-    search.find_costs([root])
-    lines = [_line(search.traceback(tip), depth, origin, step) for tip in ends if tip != root]
+    _, before = graph.cheapest(1 / (depth[inside] + 1e-3) ** 2, root)
+    lines = [_line(graph.path(before, tip), depth, origin, step) for tip in ends if tip != root]
     lines = [line for line in lines if _narrow_length_mm(*line) > SHORTEST_ARTERY_MM]
     if not lines:
         raise BadInput("the surface has neither openings nor tips; a vessel tree has an inlet and outlets")
     return [_polydata(group) for group in _grouped(lines)], [said]
 
 
-def _closed_ends(inside, depth, step) -> list[tuple]:
+def _closed_ends(graph: VoxelGraph, depth) -> list[tuple]:
     """Voxels at the tips of a closed surface, and in its aorta, if it has one."""
     deepest = tuple(int(i) for i in np.unravel_index(int(np.argmax(depth)), depth.shape))
-    ends = tips_of(inside, depth, deepest, step)
+    ends = tips_of(graph, depth, deepest)
     if depth.max() >= AORTIC_RADIUS_MM:
         return [deepest, *ends]
-    return [ends[0], *tips_of(inside, depth, ends[0], step)] if ends else []  # an artery's widest tip may be near the deepest voxel
+    return [ends[0], *tips_of(graph, depth, ends[0])] if ends else []  # an artery's widest tip may be near the deepest voxel
 
 
-def voxels(surface: pv.PolyData) -> tuple[np.ndarray, np.ndarray, float]:
-    """`inside_mask` of a closed surface in one connected part. BadInput for loose parts, or where nothing is inside."""
-    inside, origin, step = inside_mask(surface)
-    parts, count = ndimage.label(inside, np.ones((3, 3, 3)))
-    volume = np.bincount(parts.ravel())[1:] if count else np.zeros(0)
-    if count == 0:
-        raise BadInput("the surface encloses nothing that could hold blood; give the closed or open-ended wall of a vessel tree")
-    if (volume > LOOSE * volume.sum()).sum() > 1:
-        raise BadInput(
-            f"the surface has {int((volume > LOOSE * volume.sum()).sum())} separate parts; give one file per coronary tree, or join them "
-            f"(beyond an occlusion, or a place narrower than {step:.2g} mm, a branch is a part of its own: leave it out)"
-        )
-    return parts == 1 + int(np.argmax(volume)), origin, step
-
-
-def inside_mask(surface: pv.PolyData) -> tuple[np.ndarray, np.ndarray, float]:
-    """(inside mask indexed x, y, z; origin (3,), step) of a closed surface."""
-    size = np.ptp(np.asarray(surface.points), axis=0)
-    step = float(max(0.25, (np.prod(size + 2) / MOST_VOXELS) ** (1 / 3)))
-    origin = np.asarray(surface.points).min(axis=0) - 2 * step
-    shape = (np.ceil(size / step) + 5).astype(int)
-    stencil = vtkPolyDataToImageStencil()
-    stencil.SetInputData(surface)
-    stencil.SetOutputOrigin(origin)
-    stencil.SetOutputSpacing((step,) * 3)
-    stencil.SetOutputWholeExtent(0, int(shape[0]) - 1, 0, int(shape[1]) - 1, 0, int(shape[2]) - 1)
-    image = vtkImageStencilToImage()
-    image.SetInputConnection(stencil.GetOutputPort())
-    image.SetInsideValue(1)
-    image.SetOutsideValue(0)
-    image.Update()
-    return vtk_to_numpy(image.GetOutput().GetPointData().GetScalars()).reshape(shape[::-1]).T > 0, origin, step
-
-
-def tips_of(inside, depth, root, step) -> list[tuple]:
+def tips_of(graph: VoxelGraph, depth, root) -> list[tuple]:
     """Voxels farther from the root along the vessel than everything around them; where there is an aorta, only in vessels half as wide."""
-    away = MCP_Geometric(np.where(inside, 1.0, np.inf), fully_connected=True, sampling=(step,) * 3)
-    distance = np.where(inside, away.find_costs([root])[0], -1.0)
+    inside, step, distance = graph.inside, graph.step, np.full(depth.shape, -1.0, np.float32)
+    distance[inside] = graph.cheapest(np.ones(len(graph.index), np.float32), root)[0]
     window = 2 * int(TIP_WINDOW_MM / step) + 1
     peak = inside & (distance >= ndimage.maximum_filter(distance, window)) & (distance > 2 * depth.max())
     narrow = 0.5 * depth.max() if depth.max() > AORTIC_RADIUS_MM else np.inf
@@ -127,7 +88,6 @@ def _widest(end, depth) -> float:
 
 def _line(path, depth, origin, step):
     """(points, radius) of a voxel path, smoothed over three voxels."""
-    path = np.array(path)
     points = smoothed_curve(origin + path * step, 3 * step) if len(path) > 4 else origin + path * step
     radius = ndimage.gaussian_filter1d(depth[tuple(path.T)], 2.0, mode="nearest") if len(path) > 4 else depth[tuple(path.T)]
     return points, radius

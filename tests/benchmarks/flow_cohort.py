@@ -21,7 +21,7 @@ from ccta.model import CoronaryTree, Surface
 from ccta.phantom.cohort import disease_patient
 from ccta.settings import FlowSettings
 from cfd.lumen import lumens_from_case, subtree
-from cfd.lumen_skeleton import inside_mask
+from cfd.lumen_voxels import inside_mask
 from cfd.mesh import build_mesh
 from cfd.pipeline import Anatomy, solve_flow
 
