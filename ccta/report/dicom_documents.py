@@ -15,7 +15,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
 from ccta.report import dicom_codes as codes
-from ccta.report.dicom_origin import MAKER, MODEL, RESEARCH, SERIAL, Origin, finished, version
+from ccta.report.dicom_origin import RESEARCH, SERIAL, Origin, finished, version
+from ccta.terms import MAKER, MODEL
 
 IMPLEMENTATION = "2.25.211287390173487498128357341973517"
 
