@@ -103,6 +103,15 @@ class Instance(Base):
     received_s: Mapped[float] = mapped_column(Float)
 
 
+class RefusedInstance(Base):
+    """One instance that could not be kept for want of room or database, and has not come again."""
+
+    __tablename__ = "refused_instances"
+    study_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sop_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at_s: Mapped[float] = mapped_column(Float)
+
+
 class Job(Base):
     """One order to analyse a study, and how it went. The queue's own tables know who runs it."""
 
