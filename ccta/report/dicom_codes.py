@@ -89,6 +89,9 @@ PROCEDURE = _sct("419545005", "CT angiography of coronary arteries")
 REPORT_TITLE = _dcm("126000", "Imaging Measurement Report")
 ADDENDUM = Code("55107-7", "LN", "Addendum")
 OBSERVER_NAME = _dcm("121008", "Person Observer Name")
+REJECTED = {"quality": _dcm("113001", "Rejected for Quality Reasons"), "safety": _dcm("113037", "Rejected for Patient Safety Reasons")}
+"""Titles of a rejection note (CID 7010, IHE IOCM): a viewer may still show what the first names, and never shows what the second does."""
+TITLE_MODIFIER, SUPERSEDED = _dcm("113011", "Document Title Modifier"), _own("SupersededDraft", "Draft, superseded by a signed report")
 KEY_OBJECTS = _dcm("113000", "Of Interest")
 ALGORITHM_FAMILY = _dcm("123110", "Artificial Intelligence")
 

@@ -14,3 +14,4 @@ def upgrade() -> None:
         sa.Column("sop_uid", sa.String(64), primary_key=True),
         sa.Column("at_s", sa.Float, nullable=False),
     )
+    op.add_column("deliveries", sa.Column("draft", sa.Boolean, nullable=False, server_default=sa.false()))
