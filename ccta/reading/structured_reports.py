@@ -58,7 +58,7 @@ class LabelReport:
     def check_is_of(self, source: SourceSeries, placed: tuple[Placed, ...]) -> None:
         """BadInput unless the report is of the series' patient and study, and these places are in its frame of reference."""
         for keyword, word in SAME_STUDY:
-            if not source[keyword] or self.header[keyword] != source[keyword]:
+            if self.header[keyword] != source[keyword]:
                 raise BadInput(f"{self.path} is a report of another {word} than this image; give one of the same study")
         if any(one.frame != source["FrameOfReferenceUID"] for one in placed):
             raise BadInput(f"{self.path} has its places in another frame of reference than this image; it was made of another series")
