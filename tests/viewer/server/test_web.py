@@ -298,7 +298,7 @@ def test_what_came_of_an_upload_that_the_disk_could_not_hold_is_told_to_the_inta
             raise OSError(28, "No space left on device")
         return copy(source, path, most)
 
-    monkeypatch.setattr(server.app.state, "services", services)
+    monkeypatch.setitem(server.app.state._state, "services", services)
     monkeypatch.setattr(uploads, "_copied", copied)
     answer = clients["otto"].post("/api/studies", files=[("files", ("a", b"one")), ("files", ("b", b"two"))])
     assert answer.status_code == 507 and missed == [[b"one"]] and list(server.app.state.uploads.iterdir()) == []
