@@ -121,9 +121,9 @@ def _stenoses(
 
     pairs, at = _paired(listed, reported), editing.now()
     gone = [one for index, one in enumerate(listed) if index not in pairs.values()]
-    place = "{}, not in the report".format
     edits = [
-        LesionEdit(by=by, at=at, center_mm=one.center_mm, place=place(SEGMENTS[one.segment][0]), vessel=one.vessel, before_pct=one.diameter_pct) for one in gone
+        LesionEdit(by=by, at=at, center_mm=one.center_mm, place=_place(SEGMENTS[one.segment][0]), vessel=one.vessel, before_pct=one.diameter_pct)
+        for one in gone
     ]
     left_out = []
     for number, one in enumerate(reported):
@@ -168,8 +168,15 @@ def _paired(listed: list[Stenosis], reported: tuple[Placed, ...]) -> dict[int, i
 
 
 def _said(one: Placed, by: str, vessel: str) -> dict:
-    return {"by": by, "at": editing.now(), "place": f"{one.name} of the report", "vessel": vessel}
+    segment = SEGMENT_OF.get(one.site)
+    return {"by": by, "at": editing.now(), "place": _place(SEGMENTS[segment][0] if segment else vessel), "vessel": vessel}
+
+
+def _place(name: str) -> str:
+    """A place in words, in any language: the report's kind tells where it comes from."""
+    return f"{name} (SR)"
 
 
 def _vessel(one: Placed) -> str:
-    return VESSEL_OF.get(one.site) or SEGMENTS[SEGMENT_OF[one.site]][1] if one.site in (*VESSEL_OF, *SEGMENT_OF) else ""
+    segment = SEGMENT_OF.get(one.site)
+    return SEGMENTS[segment][1] if segment else VESSEL_OF.get(one.site, "")
