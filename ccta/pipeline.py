@@ -189,14 +189,16 @@ def _list_source(case: Case, found: Findings) -> dict:
     return {"series_uid": found.calcium_acquisition.series_uid, "of_regions": case.path("calcium_regions").exists()}
 
 
-def correct_calcium(edit: CalciumEdit, case: Case, settings: Settings, progress: Progress) -> None:
-    """One hand correction of the lesion list, kept in the case, and the scores that follow; no image is read."""
+def correct_calcium(edits: list[CalciumEdit], case: Case, settings: Settings, progress: Progress) -> None:
+    """Hand corrections of the lesion list, kept in the case, and the scores that follow; no image is read."""
     from ccta.disease.calcium_list import corrected
 
-    progress(f"lesion {edit.lesion} now {edit.after}")
     found = case.findings()
-    listed = corrected(found.calcium, edit, found.patient)
-    case.write_calcium_edits([*case.calcium_edits(), edit.model_copy(update=_list_source(case, found))])
+    listed = found.calcium
+    for edit in edits:
+        progress(f"lesion {edit.lesion} now {edit.after}")
+        listed = corrected(listed, edit, found.patient)
+    case.write_calcium_edits([*case.calcium_edits(), *(edit.model_copy(update=_list_source(case, found)) for edit in edits)])
     case.update_findings(calcium=listed)
 
 

@@ -114,7 +114,7 @@ def read_calcium(study: StudyInput, case: Case, settings: Settings, progress: Pr
     beside_ccta = bool(case.findings().acquisition)
     if beside_ccta:
         check_same_patient(case, scan.patient)
-    regions = _read_regions(scan.volume, settings.read, progress)
+    regions = _read_regions(scan, settings.read, progress)
     case.write_volume("calcium_image", scan.volume)
     patient = {} if beside_ccta else {"patient": scan.patient}
     quality = assess_calcium_quality(scan.volume, scan.acquisition)
@@ -133,11 +133,11 @@ def check_same_patient(case: Case, patient: Patient) -> None:
         raise BadInput(f"the calcium series is of patient {patient.id}, {case.root} holds the CCTA of patient {known}; choose a new directory for the case")
 
 
-def _read_regions(image: Volume, settings: ReadSettings, progress: Progress) -> Volume | None:
+def _read_regions(scan: Scan, settings: ReadSettings, progress: Progress) -> Volume | None:
     """A reader's calcium regions on the calcium image; None where no file of them is given."""
     from ccta.reading.regions import read_regions
 
     if not settings.calcium_regions:
         return None
     progress(f"regions of {settings.calcium_regions}")
-    return read_regions(Path(settings.calcium_regions), image, settings.calcium_label_names)
+    return read_regions(Path(settings.calcium_regions), scan.volume, settings.calcium_label_names, scan.source)

@@ -66,7 +66,9 @@ def analyse(
 def calcium(
     source: Input,
     case: CaseDirectory,
-    regions: Annotated[Path | None, typer.Option(help="A reader's regions, scored as drawn: OsiriX XML, DICOM SEG, labels 1-4 (LM, LAD, LCx, RCA).")] = None,
+    regions: Annotated[
+        Path | None, typer.Option(help="A reader's regions, scored as drawn: OsiriX XML, DICOM SEG, our DICOM SR, labels 1-4 (LM, LAD, LCx, RCA).")
+    ] = None,
     series: Series = "",
     settings: SettingsFile = None,
     resume: Resume = False,
@@ -74,7 +76,7 @@ def calcium(
 ) -> None:
     """The calcium score alone, from a series without contrast. What the case has of a CCTA stays, and its coronary tree is used."""
     if regions is not None and not regions.is_file():
-        raise BadInput(f"{regions} does not exist; give the file of a reader's regions (OsiriX XML, DICOM SEG, NIfTI, NRRD or MHA)")
+        raise BadInput(f"{regions} does not exist; give the file of a reader's regions (OsiriX XML, DICOM SEG or SR, NIfTI, NRRD or MHA)")
     target, values = open_case(source, case, settings)
     if series:
         values = replace(values, read=replace(values.read, calcium_series_uid=series))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ccta.calcium_editing import calcium_of, correct
+from ccta.calcium_editing import calcium_of, correct, correct_by_report
 from ccta.case import Case
 from ccta.cli.analyse import CaseDirectory, Json, run_and_tell
-from ccta.cli.console import print_json, print_table
+from ccta.cli.console import print_json, print_table, say
 from ccta.cli.stage_commands import tell_stale
 from ccta.cli.stages import pipeline
 from ccta.errors import BadInput
@@ -22,7 +23,7 @@ from ccta.settings import load_settings
 
 def register(app: typer.Typer) -> None:
     """Adds the command of this module."""
-    examples = "ccta lesions case/ | ccta lesions case/ 3 --reject --by 'Dr Li' | ccta lesions case/ 3 --vessel LAD --by 'Dr Li'"
+    examples = "ccta lesions case/ | ccta lesions case/ 3 --reject --by 'Dr Li' | ccta lesions case/ 3 --vessel LAD | ccta lesions case/ --from sr.dcm"
     app.command(epilog=f"Examples: {examples}")(lesions)
 
 
@@ -33,17 +34,31 @@ def lesions(
     accept: Annotated[bool, typer.Option("--accept", help="A rejected one is coronary after all, of the artery in the list.")] = False,
     reject: Annotated[bool, typer.Option("--reject", help="It is not coronary.")] = False,
     by: Annotated[str, typer.Option(help="Who corrects; the name of the account otherwise.")] = "",
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A DICOM SR of ours, of the same study: the list becomes its list; what it does not list is not coronary.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """The calcium lesion list; or one lesion accepted, rejected or given to another artery, and everything scored again."""
+    """The calcium lesion list; or lesions accepted, rejected or given to another artery, and everything scored again."""
     target = Case.open(case)
     found = calcium_of(target)
-    if lesion is None:
+    said = sum([vessel is not None, accept, reject])
+    if lesion is None and source is None:
         show(found, as_json)
         return
-    if sum([vessel is not None, accept, reject]) != 1:
-        raise BadInput(f"say what lesion {lesion} is: --vessel LM|LAD|LCx|RCA, --accept or --reject, one of them")
-    correct(target, lesion, after_of(found, lesion, vessel, reject), by or getpass.getuser())
+    if source is not None:
+        if lesion is not None or said:
+            raise BadInput("--from takes the whole list of a report; leave lesion, --vessel, --accept and --reject out")
+        edits, left_out = correct_by_report(target, source, by or getpass.getuser())
+        say("\n".join([f"{len(edits)} lesions corrected as in {source}", *(f"left out: {one}" for one in left_out)]))
+        if left_out:
+            say(f"`ccta calcium INPUT {target.root} --regions {source}` scores the report's lesions as they are outlined in it")
+        if not edits:
+            return
+    else:
+        if said != 1:
+            raise BadInput(f"say what lesion {lesion} is: --vessel LM|LAD|LCx|RCA, --accept or --reject, one of them")
+        correct(target, lesion, after_of(found, lesion, vessel, reject), by or getpass.getuser())
     settings = load_settings(target.root / "case.toml")
     run_and_tell(target, select(pipeline(), ["verdict", "report"]), settings, False, as_json)
     tell_stale(target, settings)

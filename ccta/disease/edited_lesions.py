@@ -33,9 +33,13 @@ def with_lesion_edits(
 
 
 def nearest_lesion(stenoses: Sequence[Stenosis], position_mm) -> int | None:
-    """The lesion whose minimal lumen is nearest to a position, or whose stretch holds it; None where none is within `SAME_PLACE_MM` beyond its borders."""
-    reach = [max(np.linalg.norm(np.subtract(s.center_mm, position_mm)) - s.length_mm / 2, 0.0) for s in stenoses]
-    return int(np.argmin(reach)) if reach and min(reach) <= SAME_PLACE_MM else None
+    """The lesion whose stretch holds a position or ends nearest to it, of several the one with the nearest minimal lumen.
+
+    None where none is within `SAME_PLACE_MM` beyond its borders.
+    """
+    apart = [float(np.linalg.norm(np.subtract(s.center_mm, position_mm))) for s in stenoses]
+    reach = [(max(away - s.length_mm / 2, 0.0), away) for away, s in zip(apart, stenoses, strict=True)]
+    return reach.index(min(reach)) if reach and min(reach)[0] <= SAME_PLACE_MM else None
 
 
 def regraded(stenosis: Stenosis, diameter_pct: float) -> Stenosis:

@@ -1,14 +1,14 @@
-"""A reader's regions of calcium on the grid of an image: OsiriX property lists (as COCA has them), DICOM SEG, and label images.
+"""A reader's regions of calcium on the grid of an image: OsiriX property lists (as COCA has them), DICOM SEG, our own DICOM SR, and label images.
 
 Result: a label map whose values are 1000 x the artery's number in `VESSELS` (from 1) + the lesion's number in that artery. In one artery, drawn areas that
-touch, in one slice or the next, are one lesion.
+touch, in one slice or the next, are one lesion; an SR says itself which are.
 """
 
 from __future__ import annotations
 
 import plistlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +17,27 @@ from skimage.draw import polygon
 
 from ccta.coordinates import to_index
 from ccta.errors import BadInput
-from ccta.model import VESSELS, Volume
+from ccta.model import VESSELS, Unavailable, Volume
 from ccta.reading.artery_names import artery_number
 from ccta.reading.image_files import is_image_file
 from ccta.reading.segmentations import segmented_arteries
+from ccta.reading.structured_reports import VESSEL_OF, calcium_of, is_report
+from ccta.source_series import SourceSeries
 
 ARTERY = 1000
 OFF_SLICE = 0.5  # of the increment: a contour farther from every slice belongs to another image
 
 
-def read_regions(path: Path, image: Volume, names: Iterable[str] = VESSELS) -> Volume:
-    """(the image's shape) uint16 label map, see above. names: artery of label 1, 2, ... in a label image.
+def read_regions(path: Path, image: Volume, names: Iterable[str] = VESSELS, source: SourceSeries | Unavailable | None = None) -> Volume:
+    """(the image's shape) uint16 label map, see above. names: artery of label 1, 2, ... in a label image. source: the series that the image is.
 
     Raises BadInput: unreadable, another image's regions, an artery that is not named, or nothing drawn.
     """
     path = Path(path)
     if not path.is_file():
-        raise BadInput(f"{path} does not exist; give the file of a reader's regions (OsiriX XML, DICOM SEG, NIfTI, NRRD or MHA)")
+        raise BadInput(f"{path} does not exist; give the file of a reader's regions (OsiriX XML, DICOM SEG or SR, NIfTI, NRRD or MHA)")
+    if _is_dicom(path) and is_report(path):
+        return image.with_array(_reported(path, image, source))
     arteries = _label_image(path, image, tuple(names)) if is_image_file(path) else segmented_arteries(path, image) if _is_dicom(path) else _osirix(path, image)
     if not arteries.any():
         raise BadInput(f"{path} holds no region inside the image; check that it was drawn on this series")
@@ -54,6 +58,21 @@ def numbered(arteries: np.ndarray) -> np.ndarray:
 def _is_dicom(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
+
+
+def _reported(path: Path, image: Volume, source: SourceSeries | Unavailable | None) -> np.ndarray:
+    """The lesions of a report of ours, filled as they were outlined and numbered as they were listed."""
+    if not source:
+        raise BadInput(f"{path} is a report of a DICOM study, and this image comes of none; give regions as NIfTI, NRRD or MHA labels")
+    labels = np.zeros(image.array.shape, np.uint16)
+    for number, lesion in enumerate(calcium_of(path, source), 1):
+        if len(lesion.outlines_mm[0]) < 3:
+            raise BadInput(f"{path} gives {lesion.name} as a point, not as an outline; correct the list with `ccta lesions CASE --from {path}`")
+        for outline in lesion.outlines_mm:
+            _fill(labels, to_index(outline, image.affine), ARTERY * (VESSELS.index(VESSEL_OF[lesion.site]) + 1) + number, path)
+    if not labels.any():
+        raise BadInput(f"{path} lists no calcium inside the image; without --regions it is found automatically")
+    return labels
 
 
 def _osirix(path: Path, image: Volume) -> np.ndarray:
@@ -79,8 +98,16 @@ def _points(roi: dict) -> np.ndarray:
     return np.array(rows, float).reshape(-1, 3)
 
 
+def filled(outlines_mm: Sequence[np.ndarray], image: Volume) -> np.ndarray:
+    """(the image's shape) bool: what closed outlines (N, 3), in patient mm, hold on its slices. BadInput where one lies on none."""
+    inside = np.zeros(image.array.shape, np.uint8)
+    for outline in outlines_mm:
+        _fill(inside, to_index(outline, image.affine), 1, Path("the report"))
+    return inside > 0
+
+
 def _fill(arteries: np.ndarray, index: np.ndarray, artery: int, path: Path) -> None:
-    """Pixels whose middle lies in a contour (N, 3), given in voxel indices, on the nearest slice. The first contour keeps a pixel that two hold."""
+    """Marks pixels whose middle lies in a contour (N, 3), given in voxel indices, on the nearest slice. The first contour keeps a pixel that two hold."""
     k = float(index[:, 2].mean())
     if np.ptp(index[:, 2]) > 2 * OFF_SLICE or not -OFF_SLICE <= k <= arteries.shape[2] - 1 + OFF_SLICE:
         raise BadInput(f"{path} has a contour that lies on no slice of this image (slice {k:.1f} of {arteries.shape[2]}); it was drawn on another series")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydicom.sr.coding import Code
 
+from ccta import terms
+
 OWN = "99CCTA"
 
 
@@ -21,32 +23,8 @@ def _own(value: str, meaning: str) -> Code:
 
 ANATOMY, ABNORMAL = _sct("91723000", "Anatomical Structure"), _sct("49755003", "Morphologically Abnormal Structure")
 CORONARY = _sct("41801008", "Coronary artery")
-VESSEL = {
-    "LM": _sct("3227004", "Left Main Coronary Artery"),
-    "LAD": _sct("59438005", "Left Anterior Descending Coronary Artery"),
-    "LCx": _sct("57396003", "Circumflex Coronary Artery"),
-    "RCA": _sct("13647002", "Right Coronary Artery"),
-}
-SEGMENT = {
-    1: _sct("91083009", "Proximal Right Coronary Artery"),
-    2: _sct("450960006", "Mid Right Coronary Artery"),
-    3: _sct("41879009", "Distal Right Coronary Artery"),
-    4: _sct("53655008", "Posterior Descending Right Coronary Artery"),
-    5: VESSEL["LM"],
-    6: _sct("68787002", "Proximal Left Anterior Descending Coronary Artery"),
-    7: _sct("91748002", "Mid Left Anterior Descending Coronary Artery"),
-    8: _sct("36672000", "Distal Left Anterior Descending Coronary Artery"),
-    9: _sct("91750005", "1st Diagonal Coronary Artery"),
-    10: _sct("91751009", "2nd Diagonal Coronary Artery"),
-    11: _sct("52433000", "Proximal Circumflex Coronary Artery"),
-    12: _sct("91754001", "1st Marginal Coronary Artery"),
-    13: _sct("6511003", "Distal Circumflex Coronary Artery"),
-    14: _sct("91755000", "2nd Marginal Coronary Artery"),
-    15: _sct("91760001", "Left Posterior Descending Circumflex Coronary Artery"),
-    16: _sct("17269004", "Posterolateral branch of right Coronary Artery"),
-    17: _sct("244252004", "Intermediate Artery (Ramus)"),
-    18: _sct("57823005", "Left Posterolateral Circumflex Coronary Artery"),
-}
+VESSEL = {vessel: _sct(*term) for vessel, term in terms.VESSELS.items()}
+SEGMENT = {segment: _sct(*term) for segment, term in terms.SEGMENTS.items()}
 """SCCT segment -> its artery (CID 3015)."""
 
 HEART = {
@@ -61,7 +39,7 @@ HEART = {
 }
 """Labels of heart.nii.gz; `heart` is what lies inside the pericardium beside the others."""
 LUMEN = _sct("91747007", "Lumen of blood vessel")
-CALCIFICATION = _sct("237897009", "Vascular Calcification")
+CALCIFICATION = _sct(*terms.CALCIFICATION)
 PLAQUE = {
     "low_attenuation": _dcm("122395", "Necrotic-Lipidic Plaque"),
     "fibro_fatty": _dcm("122394", "Fibro-Lipidic Plaque"),
@@ -73,12 +51,13 @@ MM, MM2, MM3 = Code("mm", "UCUM", "mm"), Code("mm2", "UCUM", "square millimeter"
 PERCENT, NO_UNITS, HU = Code("%", "UCUM", "Percent"), Code("1", "UCUM", "no units"), Code("[hnsf'U]", "UCUM", "Hounsfield unit")
 MG, GRAM, ML, MMHG, ML_MIN = (Code(x, "UCUM", x) for x in ("mg", "g", "ml", "mm[Hg]", "ml/min"))
 
-STENOSIS = _sct("415582006", "stenosis")
-DIAMETER_STENOSIS, AREA_STENOSIS = _sct("408715008", "Lumen Diameter Stenosis"), _sct("408714007", "Lumen Area Stenosis")
+STENOSIS = _sct(*terms.STENOSIS)
+DIAMETER_STENOSIS, AREA_STENOSIS = _sct(*terms.DIAMETER_STENOSIS), _sct("408714007", "Lumen Area Stenosis")
 LUMEN_DIAMETER, LUMEN_AREA = _sct("397413000", "Vessel lumen diameter"), _sct("397415007", "Vessel lumen cross-sectional area")
 REFERENCE_DIAMETER = _own("ReferenceDiameter", "Reference lumen diameter")
-LESION_LENGTH, LENGTH = _sct("408716009", "Stenotic Lesion Length"), _sct("410668003", "Length")
-MINIMUM, MEAN = _sct("255605001", "Minimum"), _sct("373098007", "Mean")
+BEFORE_THROAT = _own(*terms.BEFORE_THROAT)
+LESION_LENGTH, LENGTH = _sct(*terms.LESION_LENGTH), _sct("410668003", "Length")
+MINIMUM, MEAN, MAXIMUM = _sct("255605001", "Minimum"), _sct("373098007", "Mean"), _sct("56851009", "Maximum")
 FFR, FFR_CT = _sct("371842003", "Fractional flow reserve"), _own("FFRCT", "Computed from CT angiography")
 FFR_DELTA = _own("DeltaFFR", "Fall of FFR across the lesion")
 PLAQUE_VOLUME = _dcm("122376", "Total Plaque Volume")
@@ -87,7 +66,8 @@ NONCALCIFIED_VOLUME = _own("NonCalcifiedPlaqueVolume", "Non-calcified plaque vol
 LOW_ATTENUATION_VOLUME = _own("LowAttenuationPlaqueVolume", "Low-attenuation plaque volume")
 PAV = _own("PAV", "Percent atheroma volume")
 FAI = _dcm("130408", "Perivascular adipose tissue fat attenuation index")
-CALCIUM_SCORE, AGATSTON = _sct("450360000", "Coronary artery calcium score"), _dcm("112055", "Agatston scoring method")
+CALCIUM_SCORE, AGATSTON = _sct(*terms.CALCIUM_SCORE), _dcm("112055", "Agatston scoring method")
+ATTENUATION = _dcm("112031", "Attenuation Coefficient")
 CALCIUM_VOLUME, CALCIUM_MASS = _dcm("122660", "Calcium Volume"), _dcm("122661", "Calcium Mass")
 LV_MASS, LV_EDV = Code("18087-7", "LN", "Left Ventricle Mass"), Code("18026-5", "LN", "Left Ventricular End Diastolic Volume")
 LV_EF, EPICARDIAL_FAT = Code("8810-4", "LN", "Left ventricular ejection fraction by CT"), _own("EAT", "Epicardial adipose tissue volume")
@@ -107,6 +87,11 @@ CAD_RADS = {
 CAD_RADS_MODIFIER_NAME = _dcm("130721", "Coronary Artery Disease Assessment Modifier")
 PROCEDURE = _sct("419545005", "CT angiography of coronary arteries")
 REPORT_TITLE = _dcm("126000", "Imaging Measurement Report")
+ADDENDUM = Code("55107-7", "LN", "Addendum")
+OBSERVER_NAME = _dcm("121008", "Person Observer Name")
+REJECTED = {"quality": _dcm("113001", "Rejected for Quality Reasons"), "safety": _dcm("113037", "Rejected for Patient Safety Reasons")}
+"""Titles of a rejection note (CID 7010, IHE IOCM): a viewer may still show what the first names, and never shows what the second does."""
+TITLE_MODIFIER, SUPERSEDED = _dcm("113011", "Document Title Modifier"), _own("SupersededDraft", "Draft, superseded by a signed report")
 KEY_OBJECTS = _dcm("113000", "Of Interest")
 ALGORITHM_FAMILY = _dcm("123110", "Artificial Intelligence")
 

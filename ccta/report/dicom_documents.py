@@ -1,4 +1,4 @@
-"""The report as Encapsulated PDF, its pictures as Secondary Captures, and a Key Object Selection of what to look at first."""
+"""The report as Encapsulated PDF, its pictures as Secondary Captures, a Key Object Selection of what to look at first, and one of what not to use."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import highdicom as hd
 import numpy as np
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from highdicom.sc import SCImage
+from highdicom.sr import CodeContentItem, RelationshipTypeValues
 from PIL import Image
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
+from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, SegmentationStorage
 
 from ccta.report import dicom_codes as codes
-from ccta.report.dicom_origin import MAKER, MODEL, RESEARCH, SERIAL, Origin, finished, version
+from ccta.report.dicom_origin import RESEARCH, SERIAL, Origin, finished, version
+from ccta.terms import MAKER, MODEL
 
+PICTURES = (SecondaryCaptureImageStorage, SegmentationStorage)
 IMPLEMENTATION = "2.25.211287390173487498128357341973517"
 
 
@@ -84,3 +87,25 @@ def key_objects(origin: Origin, shown: Sequence[Dataset], description: str) -> K
     for word in ("manufacturer_model_name", "device_serial_number", "software_versions"):
         given.pop(word)
     return finished(KeyObjectSelectionDocument(list(shown), content, transfer_syntax_uid=ExplicitVRLittleEndian, **given), origin)
+
+
+def rejection_note(origin: Origin, drafts: Sequence[tuple[str, str, str]], reason: str) -> KeyObjectSelectionDocument:
+    """Tells a PACS that objects of a draft are not to be used any more (IHE IOCM; PS3.16, TID 2010).
+
+    drafts: (class, series, instance UID) of each, all of the source's study. reason: a key of `codes.REJECTED`.
+    """
+    rejected = []
+    for sop_class, series, instance in drafts:
+        one = origin.patient_and_study()
+        one.SOPClassUID, one.SeriesInstanceUID, one.SOPInstanceUID = sop_class, series, instance
+        if sop_class in PICTURES:
+            one.Rows = one.Columns = 1  # by which highdicom knows an image
+        rejected.append(one)
+    content = KeyObjectSelection(codes.REJECTED[reason], rejected, description=codes.SUPERSEDED.meaning)
+    if reason == "quality":  # that title alone has a modifier, and needs it
+        modifier = CodeContentItem(codes.TITLE_MODIFIER, codes.SUPERSEDED, RelationshipTypeValues.HAS_CONCEPT_MOD)
+        content[0].ContentSequence.insert(0, modifier)
+    given = origin.labelled("rejection", 7, "Rejected drafts", reason, *sorted(instance for _, _, instance in drafts))
+    for word in ("manufacturer_model_name", "device_serial_number", "software_versions"):
+        given.pop(word)
+    return finished(KeyObjectSelectionDocument(rejected, content, transfer_syntax_uid=ExplicitVRLittleEndian, **given), origin)

@@ -6,7 +6,7 @@ that gets it twice has it once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -16,14 +16,16 @@ from pydicom import Dataset, dcmread
 from ccta.case import Case
 from ccta.errors import BadInput, StorageFailed
 from ccta.findings import Findings
-from ccta.model import CORONARY_LABELS, PLAQUE_LABELS, CrossSections
+from ccta.model import CORONARY_LABELS, PLAQUE_LABELS
 from ccta.reader_report import SignedVersion
 from ccta.report import signing
 from ccta.report.blocks import ReportContent
 from ccta.report.dicom_documents import captures, encapsulated_pdf, key_objects
 from ccta.report.dicom_origin import Origin
+from ccta.report.dicom_places import places_of
 from ccta.report.dicom_seg import HEART_SEGMENTS, LUMEN_SEGMENT, calcium_segments, plaque_segments, segmentation
-from ccta.report.dicom_sr import report_sr
+from ccta.report.dicom_sr import Amended, report_sr
+from ccta.source_series import SourceSeries
 from ccta.storage import atomic_path
 
 MAIN_PICTURES = ("ffr_tree", "pullback", "cross")
@@ -70,9 +72,26 @@ def _objects(case: Case) -> Iterator[tuple[str, Dataset]]:
     at = signing.report_time(case)
     main = Origin(case.read_source("source" if case.path("source").exists() else "calcium_source"), at)
     yield from _segmentations(case, findings, at)
-    sections = case.read_sections() if case.path("contours").exists() else []
-    yield "sr_measurements", report_sr(main, findings, outlines(findings, sections), signed)
+    places = places_of(case, findings)
+    report = report_sr(main, findings, places, signed)
+    yield "sr_measurements", report
+    if signed:
+        yield from _addenda(case, main.source, signed, lambda origin, amended: report_sr(origin, findings, places, signed, amended), report)
     yield from _documents(case, main, signed)
+
+
+def _addenda(case: Case, source: SourceSeries, signed: SignedVersion, sr_of: Callable[[Origin, Amended], Dataset], previous: Dataset) -> Iterator:
+    """Of each addendum to the signed report: its PDF, and the SR that follows `previous`, which holds all addenda so far."""
+    addenda = [one for one in case.reader().versions if one.kind == "addendum" and one.amends == signed.number]
+    for count, version in enumerate(addenda, 1):
+        origin = Origin(source, datetime.fromisoformat(version.at).astimezone())
+        folder, words = signing.version_folder(case, version.number), f"Addendum to the coronary CT report, version {version.number}"
+        yield (
+            f"pdf_addendum_{version.number}",
+            encapsulated_pdf(origin, version.number, words, (folder / signing.PDF).read_bytes(), (folder / signing.CONTENT).read_bytes()),
+        )
+        previous = sr_of(origin, Amended(previous, tuple(addenda[:count])))
+        yield f"sr_addendum_{version.number}", previous
 
 
 def _segmentations(case: Case, findings: Findings, at: datetime) -> Iterator[tuple[str, Dataset]]:
@@ -101,35 +120,14 @@ def _coronary(case: Case):
     return coronary.with_array(labels), (LUMEN_SEGMENT, *plaque_segments(shifted))
 
 
-def outlines(findings: Findings, sections: list[CrossSections]) -> dict[int, np.ndarray]:
-    """Index of a stenosis -> (N, 3) lumen contour of the plane next to its minimal lumen, mm."""
-    found = {}
-    for index, one in enumerate(findings.stenoses or ()):
-        own = next((s for s in sections if s.branch == one.branch and len(s)), None)
-        if own is not None:
-            plane = int(np.abs(own.distance_mm - one.position_mm).argmin())
-            angle = 2 * np.pi * np.arange(own.lumen_radius_mm.shape[1]) / own.lumen_radius_mm.shape[1]
-            ring = np.cos(angle)[:, None] * own.axis_u[plane] + np.sin(angle)[:, None] * own.axis_v[plane]
-            found[index] = own.center_mm[plane] + own.lumen_radius_mm[plane][:, None] * ring
-    return found
-
-
 def _documents(case: Case, origin: Origin, signed: SignedVersion | None) -> Iterator[tuple[str, Dataset]]:
-    """The report, addenda to the signed one, pictures, and their selection."""
+    """The report, pictures, and their selection."""
     if not case.path("report_pdf").exists() or not case.path("report_content").exists():
         return
     folder = signing.version_folder(case, signed.number) if signed else None
     text = (folder / signing.CONTENT if folder else case.path("report_content")).read_text()
     title = f"Coronary CT report, signed, version {signed.number}" if signed else "Coronary CT report, draft"
     yield "pdf_report", encapsulated_pdf(origin, 1, title, case.path("report_pdf").read_bytes(), text.encode())
-    for version in case.reader().versions:
-        if signed and version.kind == "addendum" and version.amends == signed.number:
-            own = signing.version_folder(case, version.number)
-            words = f"Addendum to the coronary CT report, version {version.number}"
-            yield (
-                f"pdf_addendum_{version.number}",
-                encapsulated_pdf(origin, version.number, words, (own / signing.PDF).read_bytes(), (own / signing.CONTENT).read_bytes()),
-            )
     images = captures(origin, _pictures(ReportContent.from_json(text), case))
     yield from ((f"sc_{index}", image) for index, image in enumerate(images, 1))
     shown = [*images, *_lesion_slices(case, origin)]

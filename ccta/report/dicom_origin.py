@@ -17,8 +17,9 @@ from ccta.errors import BadInput
 from ccta.model import Volume
 from ccta.report import dicom_codes as codes
 from ccta.source_series import SourceSeries
+from ccta.terms import MAKER, MODEL
 
-MAKER, MODEL, SERIAL = "Coronary CT workstation", "ccta", "0"
+SERIAL = "0"
 RESEARCH = "Research use only, not for diagnosis"
 FIRST_SERIES = 9000
 """Series numbers of ours begin here, away from the scanner's."""

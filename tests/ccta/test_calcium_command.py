@@ -2,12 +2,18 @@
 
 import io
 import plistlib
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmread
 
+from ccta.calcium_editing import correct, correct_by_report
 from ccta.case import Case
 from ccta.cli import evaluate
 from ccta.cli.evaluate import PatientResult, summary
@@ -18,11 +24,13 @@ from ccta.phantom.cohort import calcium_patient
 from ccta.phantom.scanner import scan
 from ccta.report.calcium_cuts import lesion_cuts, pages_of
 from ccta.report.content import build
+from ccta.report.dicom_objects import write_objects
 from ccta.report.pictures import make_pictures
 from tests.ccta.dicom_makers import SeriesSpec, write_series
 from tests.ccta.reference_scorer import inside_polygon, reference_agatston
 from tests.conftest import run_ccta
 
+VALIDATOR = Path(sys.executable).parent / "dciodvfy"
 SQUARE = ((-8, -8), (9, -8), (9, 9), (-8, 9))
 
 
@@ -174,3 +182,25 @@ def test_one_patient_has_no_agreement(capsys):
 def test_evaluate_is_a_command(capsys):
     assert run_ccta("evaluate", "calcium", "--help") == 0
     assert "ccta evaluate calcium --patients 40" in capsys.readouterr().out and evaluate.FIRST_SEED == 1160
+
+
+def test_a_report_of_ours_brings_its_lesions_back(study, automatic, tmp_path, capsys):
+    """Lesions read by hand, as regions and as corrections of a fresh list: the same score of the same arteries."""
+    read = Case.open(shutil.copytree(automatic.root, tmp_path / "read"))
+    correct(read, 1, "not coronary", "Dr Li"), correct(read, 2, "RCA", "Dr Li")
+    sr = next(path for path in write_objects(read) if path.stem == "sr_measurements")
+    told = subprocess.run([VALIDATOR, sr], capture_output=True, text=True, check=False)
+    assert "Error" not in told.stdout + told.stderr
+    theirs = read.findings().calcium
+    assert run_ccta("calcium", study, tmp_path / "regions", "--regions", sr) == 0
+    ours = Case.open(tmp_path / "regions").findings().calcium
+    assert ours.vessels == pytest.approx(theirs.vessels) and "a reader drew" in ours.method and theirs.vessels["RCA"] > 0
+    assert [(x.vessel, round(x.volume_mm3, 3), x.source) for x in ours.lesions] == [(x.vessel, round(x.volume_mm3, 3), "reader") for x in theirs.lesions]
+    copy = Case.open(shutil.copytree(automatic.root, tmp_path / "copy"))
+    edits, left_out = correct_by_report(copy, sr, "Dr Wang")
+    assert (len(edits), left_out) == (2, []) and copy.findings().calcium.vessels == theirs.vessels
+    other = dcmread(sr)
+    other.PatientID = "somebody"
+    other.save_as(tmp_path / "other.dcm")
+    assert run_ccta("calcium", study, tmp_path / "none", "--regions", tmp_path / "other.dcm") == 2
+    assert "another patient" in capsys.readouterr().err and not (tmp_path / "none" / "findings.json").exists()

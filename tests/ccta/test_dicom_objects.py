@@ -13,9 +13,9 @@ from pydicom import dcmread
 from ccta.case import Case
 from ccta.errors import BadInput
 from ccta.reading.label_names import case_labels
+from ccta.reading.structured_reports import measurements_of
 from ccta.report import signing
 from ccta.report.dicom_objects import write_objects
-from ccta.report.dicom_reading import measurements_of
 from tests.ccta.dicom_case import FRAME, NAME, STUDY, report, write_dicom_case
 from tests.conftest import run_ccta
 
@@ -111,6 +111,42 @@ def test_the_same_content_is_the_same_instance_and_a_signature_a_new_one(case, f
     assert str(after["sr_measurements"].VerifyingObserverSequence[0].VerifyingObserverName) == "王医生"
     told = subprocess.run([VALIDATOR, copy.path("dicom") / "sr_measurements.dcm"], capture_output=True, text=True, check=False)
     assert "Error" not in told.stdout + told.stderr
+
+
+def test_an_addendum_is_a_pdf_and_an_sr_that_follows_the_signed_one(case, tmp_path):
+    """New instances of the same series, complete and verified; what was signed before keeps its own."""
+    copy = Case.open(shutil.copytree(case.root, tmp_path / "case"))
+    report(copy)
+    signing.sign(copy, "王医生")
+    signed = {path.stem: dcmread(path).SOPInstanceUID for path in write_objects(copy)}
+    signing.add_addendum(copy, "李医生", "与外科讨论。")
+    signing.add_addendum(copy, "王医生", "Second.")
+    paths = {path.stem: path for path in write_objects(copy)}
+    made = {name: dcmread(path) for name, path in paths.items()}
+    assert set(made) - set(signed) == {"pdf_addendum_2", "sr_addendum_2", "pdf_addendum_3", "sr_addendum_3"}
+    assert {name: made[name].SOPInstanceUID for name in signed} == signed
+    assert "PredecessorDocumentsSequence" not in made["sr_measurements"]
+    before = made["sr_measurements"]
+    for number, words in ((2, ["与外科讨论。"]), (3, ["与外科讨论。", "Second."])):
+        sr = made[f"sr_addendum_{number}"]
+        (study,) = sr.PredecessorDocumentsSequence
+        assert study.StudyInstanceUID == STUDY and study.ReferencedSeriesSequence[0].SeriesInstanceUID == before.SeriesInstanceUID == sr.SeriesInstanceUID
+        assert study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == before.SOPInstanceUID
+        assert (sr.CompletionFlag, sr.VerificationFlag, sr.PreliminaryFlag, sr.InstanceNumber) == ("COMPLETE", "VERIFIED", "FINAL", number)
+        assert "IdenticalDocumentsSequence" not in sr
+        assert [str(item.TextValue) for item in sr.ContentSequence if item.ValueType == "TEXT" and item.RelationshipType == "CONTAINS"] == words
+        assert [str(one.VerifyingObserverName) for one in sr.VerifyingObserverSequence] == ["王医生", "李医生", "王医生"][:number]
+        assert hd.sr.srread(paths[f"sr_addendum_{number}"]).content.get_planar_roi_measurement_groups()
+        assert measurements_of(paths[f"sr_addendum_{number}"]) == measurements_of(paths["sr_measurements"])
+        before = sr
+        for stem in (f"sr_addendum_{number}", f"pdf_addendum_{number}"):
+            told = subprocess.run([VALIDATOR, paths[stem]], capture_output=True, text=True, check=False)
+            assert "Error" not in told.stdout + told.stderr, told.stderr
+    again = {path.stem: dcmread(path).SOPInstanceUID for path in write_objects(copy)}
+    assert again == {name: one.SOPInstanceUID for name, one in made.items()}
+    if shutil.which("dsrdump"):
+        text = subprocess.run(["dsrdump", "+U8", paths["sr_addendum_3"]], capture_output=True, text=True, check=True).stdout
+        assert "与外科讨论。" in text and "Predecessor Docs" in text
 
 
 def test_labels_on_another_grid_keep_their_place(case, files, tmp_path):

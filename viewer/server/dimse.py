@@ -155,11 +155,13 @@ class DimsePeer:
     def _move(self, identifier: Dataset, keep: Callable[[bytes], object]) -> int:
         """The PACS sends to our own AE title; a listener on its port takes this study from it for as long as this lasts."""
         listen, count = self._settings.listen, []
+        port = self._pacs.own_port or listen.port
         receiver, handler = receiver_of(listen, self._own, [self._pacs.ae_title]), _keeper(keep, count, identifier.StudyInstanceUID)
         try:
-            server = serve_associations(receiver, (listen.host, listen.port), tls_of(listen), [handler])
+            server = serve_associations(receiver, (listen.host, port), tls_of(listen), [handler])
         except OSError as error:
-            raise BadSettings(f"port {listen.port} is taken ({error.strerror}); stop `ccta listen`, or use retrieve = get") from error
+            beside = "give the PACS's table an own_ae_title and own_port that the PACS knows too, or retrieve = get"
+            raise BadSettings(f"port {port} is taken ({error.strerror}); where a node listens on it, {beside}") from error
         try:
             with self._association([(Move, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])]) as association:
                 self._check(association.send_c_move(identifier, self._own, Move))

@@ -6,14 +6,15 @@ no answer sends again, which changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import delete, select, update
@@ -23,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from ccta.errors import BadInput, StorageFailed
 from viewer.server.headers import Header, header_of
+from viewer.server.refused import Refused
 from viewer.server.settings import ServerSettings
 from viewer.server.store import Delivery, DeliveryState, Instance, Job, Store, Study, StudyState
 
@@ -43,35 +45,6 @@ class OtherContent(BadInput):
     """An instance of this UID with other content is there already."""
 
 
-class Refused:
-    """Instances that could not be kept, for want of room or database, until they come again or are given up after `longest_s`. For many threads."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._at_s: dict[tuple[str, str], float] = {}  # (study UID, instance UID) -> seconds since 1970
-
-    def note(self, header: Header, now_s: float, longest_s: float) -> None:
-        with self._lock:
-            self._give_up(now_s - longest_s)
-            self._at_s[header.study_uid, header.sop_uid] = now_s
-
-    def came(self, header: Header) -> None:
-        with self._lock:
-            self._at_s.pop((header.study_uid, header.sop_uid), None)
-
-    def studies(self, now_s: float, longest_s: float) -> set[str]:
-        """Those of which an instance is missing."""
-        with self._lock:
-            self._give_up(now_s - longest_s)
-            return {study for study, _ in self._at_s}
-
-    def _give_up(self, since_s: float) -> None:
-        self._at_s = {key: at_s for key, at_s in self._at_s.items() if at_s > since_s}
-
-    def __len__(self) -> int:
-        return len(self._at_s)
-
-
 @dataclass(frozen=True)
 class Intake:
     """Where instances go. clock: seconds since 1970."""
@@ -79,7 +52,10 @@ class Intake:
     store: Store
     settings: ServerSettings
     clock: Callable[[], float] = time.time
-    refused: Refused = field(default_factory=Refused)
+
+    @cached_property
+    def refused(self) -> Refused:
+        return Refused(self.store)
 
     def take(self, data: bytes, source: str) -> Header:
         """Keeps one DICOM file (as bytes, with its file meta header). Errors: BadInput and its kinds, OutOfRoom, StorageFailed."""
@@ -93,10 +69,24 @@ class Intake:
             self._keep(self.path_of(header), data)
             self._index(header, len(data), source)
         except (StorageFailed, DBAPIError):
-            self.refused.note(header, self.clock(), self.settings.intake.refused_wait_s)
+            self._miss([header])
             raise
-        self.refused.came(header)
         return header
+
+    def miss(self, files: Iterable[bytes]) -> None:
+        """DICOM files that were not even tried because one before them was refused: their studies wait for them, too. What is no DICOM is left out."""
+        headers = []
+        for data in files:
+            with contextlib.suppress(BadInput):
+                headers.append(header_of(data))
+        self._miss([header for header in headers if not self._is_here(header)])
+
+    def _miss(self, headers: list[Header]) -> None:
+        self.refused.note(headers, self.clock(), self.settings.intake.refused_wait_s)
+
+    def _is_here(self, header: Header) -> bool:
+        with self.store.session() as session:
+            return session.get(Instance, header.sop_uid) is not None
 
     def incomplete(self) -> set[str]:
         """The studies of which an instance was refused and has not come again, for `intake.refused_wait_s` at most: not to be taken for complete."""
@@ -115,7 +105,6 @@ class Intake:
             data = path.read_bytes()
             header = header_of(data)
             self._index(header, len(data), "found on disk")
-            self.refused.came(header)
         for left in (self.settings.data_folder / "incoming").glob("*"):
             if time.time() - left.stat().st_mtime > 3600:  # another process may be writing it
                 left.unlink(missing_ok=True)
@@ -181,6 +170,7 @@ class Intake:
             "received_s": self.clock(),
         }
         with self.store.writing() as session:
+            self.refused.came(session, header)
             study = _study_of(session, header, source, self.clock())
             if insert_missing(session, Instance, study_id=study.id, **instance):
                 _count(session, study, header, self.clock())

@@ -15,6 +15,7 @@ from viewer.server.accounts import ROLES, Person, Refused, Right
 from viewer.server.api_people import Admin, Auditor, give_cookie, sign_in
 from viewer.server.api_studies import QueryOf
 from viewer.server.audit import Action
+from viewer.server.error_words import in_chinese
 from viewer.server.proxy import page_of
 from viewer.server.security import POLICY
 from viewer.server.services import PersonOf, ServicesOf, Viewing, may, note
@@ -102,5 +103,5 @@ async def show_viewer(request: Request, session: str, path: str, services: Servi
     found = services.launcher.of(session, person)
     if found is None:
         await run_in_threadpool(note, request, Action.REFUSED, "", "refused", "a viewer that is not open for this login")
-        return Response(ENDED, 404, media_type="text/plain")
+        return Response(in_chinese(ENDED) if language_of(request) == "zh" else ENDED, 404, media_type="text/plain")
     return await page_of(services.client, found, path)

@@ -62,9 +62,17 @@ def destination_of(settings: ServerSettings, study: Study) -> str:
     return next(iter(own), settings.out.destination) if settings.out.destination else ""
 
 
-def order_deliveries(session: Session, settings: ServerSettings, study: Study, objects: Sequence[ResultObject]) -> None:
-    """Every result object is to be sent once. Part of the transaction that ends the job, so that a study is never done without them."""
-    destination = destination_of(settings, study)
+def may_be_signed(root: Path) -> bool:
+    """Whether a case has a report that a reader may sign; what another analysis program left has none."""
+    return Case(root).path("report_content").exists()
+
+
+def order_deliveries(session: Session, settings: ServerSettings, study: Study, objects: Sequence[ResultObject], draft: bool = False) -> None:
+    """Every result object is to be sent once. Part of the transaction that ends the job, so that a study is never done without them.
+
+    draft: of a report that is not signed yet; with `out.hold_drafts` they wait for the signature.
+    """
+    destination = "" if draft and settings.out.hold_drafts else destination_of(settings, study)
     for item in objects if destination else ():
         insert_missing(
             session,
@@ -81,4 +89,5 @@ def order_deliveries(session: Session, settings: ServerSettings, study: Study, o
             next_try_s=0.0,
             transaction_uid="",
             error="",
+            draft=draft,
         )

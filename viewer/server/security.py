@@ -15,11 +15,14 @@ from http import HTTPStatus
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from viewer.server.accounts import Accounts, Person
+from viewer.server.error_words import in_chinese
 from viewer.server.proxy import cookie_of, own_origin
+from viewer.server.words import language_of
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +69,23 @@ class TooLarge(Exception):
     """The body went over its limit while it was read."""
 
 
-def sentence(status: int, text: str, **more) -> JSONResponse:
-    """An answer that is no success: {"error": sentence}."""
-    return JSONResponse({"error": text, **more}, status)
+class Sentence(JSONResponse):
+    """An answer that is no success, in the language of who asks: {"error": sentence}."""
+
+    def __init__(self, status: int, text: str, **more):
+        super().__init__({"error": text, **more}, status)
+        self._content = {"error": text, **more}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if language_of(Request(scope)) == "zh":
+            self.body = self.render({**self._content, "error": in_chinese(self._content["error"])})
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
+
+
+def sentence(status: int, text: str, **more) -> Sentence:
+    """An answer that is no success."""
+    return Sentence(status, text, **more)
 
 
 class Gate:

@@ -29,13 +29,14 @@ NO_STUDY = "There is no such study."
 class Work:
     """What the queue and the intake do for the web page. Each takes the study's number; BadInput in one sentence where it cannot be done.
 
-    take_in(folder): DICOM files of one upload, gives how many were new.
+    take_in(folder): DICOM files of one upload, gives how many were new. not_stored(folder): what came of one that the disk could not hold.
     """
 
     retry: Callable[[int], None]
     cancel: Callable[[int], None]
     set_urgent: Callable[[int, bool], None]
     take_in: Callable[[Path], int]
+    not_stored: Callable[[Path], None] = lambda folder: None
 
 
 @dataclass(frozen=True)

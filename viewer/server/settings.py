@@ -12,6 +12,7 @@ from ccta.settings import settings_from
 
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")  # DICOM PS3.5: 16 characters of the default repertoire without backslash
 PACS_KINDS = ("get", "move")
+REJECTIONS = ("", "quality", "safety")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Pacs:
     port: int = 104  # DICOM's well-known port
     ae_title: str = ""
     own_ae_title: str = ""  # the title we call with; empty: listen.ae_title
-    retrieve: str = "get"  # "move": the PACS sends to our listener, which it must know
+    retrieve: str = "get"  # "move": the PACS sends to own_ae_title, which it must know
+    own_port: int = 0  # where the PACS sends for retrieve = "move"; 0: listen.port, which a running node has taken: give it own_ae_title and own_port then
     commitment: bool = False  # also ask for storage commitment; the PACS answers to our listener, and has to be among listen.callers
     tls: bool = False
     certificate: str = ""  # ours, PEM, where the PACS asks for one
@@ -90,6 +92,12 @@ class OutSettings:
     retry_s: float = 30.0  # before the second try; doubled each time
     longest_retry_s: float = 3600.0  # a PACS that was down for a night is served within the hour
     timeout_s: float = 60.0  # of one request
+    hold_drafts: bool = False  # results of a report wait in the case until it is signed; else a draft's are sent at once, as preliminary
+    reject_drafts_as: str = ""  # "quality" or "safety": once signed, a Key Object Selection rejects the draft's objects (IHE IOCM); empty: they stay beside
+
+    def __post_init__(self):
+        if self.reject_drafts_as not in REJECTIONS:
+            raise BadSettings(f"out.reject_drafts_as is one of {REJECTIONS}, got {self.reject_drafts_as!r}")
 
     def wait_s(self, tries: int) -> float:
         """Seconds after so many tries that failed: twice as long after each, up to the longest."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from ccta.case import Case
 from ccta.errors import CctaError
 from ccta.reader_report import SignedVersion
+from viewer.server.rejections import REJECTIONS, rejected_drafts
 from viewer.server.results import ResultObject, order_deliveries, result_objects
 from viewer.server.settings import ServerSettings
 from viewer.server.store import Delivery, DeliveryState, Store, Study, StudyState
@@ -93,6 +94,8 @@ class SignedReports:
             ended = export_objects(self.settings, root, lambda line: True)
             reason = "" if ended_well(ended) else sentence_of(self.settings, ended)
             objects = [] if reason else result_objects(root)
+            if not reason:
+                objects += rejected_drafts(self.store, self.settings, study_id, root, objects)
         except (CctaError, OSError) as error:
             reason, objects = str(error).replace(str(self.settings.data_folder), "DATA"), []
         return self._note(study_id, case_path, written_s, objects, reason)
@@ -109,8 +112,10 @@ class SignedReports:
                     Delivery.study_id == study_id,
                     Delivery.state != DeliveryState.THERE.value,
                     Delivery.sop_uid.not_in([one.sop_uid for one in objects]),
+                    Delivery.path.not_like(f"{REJECTIONS}/%"),
                 )
                 session.execute(delete(Delivery).where(*superseded))  # their files are gone, or hold the signed objects now
+                session.execute(update(Delivery).where(Delivery.study_id == study_id).values(draft=False))  # signed with the rest, or rejected
                 order_deliveries(session, self.settings, study, objects)
                 study.objects_s = written_s
         if reason:

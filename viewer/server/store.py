@@ -13,7 +13,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import BigInteger, Boolean, Connection, Engine, Float, ForeignKey, Integer, String, Text, UniqueConstraint, create_engine, event, text
+from sqlalchemy import BigInteger, Boolean, Connection, Engine, Float, ForeignKey, Integer, String, Text, UniqueConstraint, create_engine, event, false, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
@@ -103,6 +103,15 @@ class Instance(Base):
     received_s: Mapped[float] = mapped_column(Float)
 
 
+class RefusedInstance(Base):
+    """One instance that could not be kept for want of room or database, and has not come again."""
+
+    __tablename__ = "refused_instances"
+    study_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sop_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at_s: Mapped[float] = mapped_column(Float)
+
+
 class Job(Base):
     """One order to analyse a study, and how it went. The queue's own tables know who runs it."""
 
@@ -143,6 +152,8 @@ class Delivery(Base):
     there_s: Mapped[float | None] = mapped_column(Float)
     transaction_uid: Mapped[str] = mapped_column(String(64), default="", server_default="", index=True)
     """Of the storage commitment that the PACS was asked for last; empty: none."""
+    draft: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Of a report that may still be signed, and then has other objects."""
     error: Mapped[str] = mapped_column(Text, default="")
     __table_args__ = (UniqueConstraint("sop_uid", "destination"),)
 

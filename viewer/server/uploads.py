@@ -21,6 +21,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ccta.errors import BadInput, StorageFailed
+from viewer.server.services import services_of
 
 CHUNK = 1 << 20
 
@@ -54,6 +55,7 @@ async def received(request: Request, limits: UploadLimits = UploadLimits()) -> A
             except BadInput as error:
                 raise HTTPException(400, str(error)) from error
             except (StorageFailed, OSError) as error:
+                await run_in_threadpool(services_of(request).work.not_stored, Path(name))
                 raise HTTPException(507, "The server could not store this upload; its disk may be full.") from error
         finally:
             await form.close()

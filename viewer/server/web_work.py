@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ccta.errors import BadInput
+from sqlalchemy.exc import DBAPIError
+
+from ccta.errors import BadInput, StorageFailed
 from viewer.server import orders
 from viewer.server.case_folder import SOURCE
-from viewer.server.intake import Intake, OutOfRoom
+from viewer.server.intake import Intake
 from viewer.server.services import Work
 from viewer.server.settings import ServerSettings
 from viewer.server.store import Store, Study
@@ -26,17 +28,22 @@ def work_of(settings: ServerSettings, store: Store, analyses: bool) -> Work:
         cancel=lambda number: orders.cancel(store, _ours(store, number)),
         set_urgent=lambda number, urgent: orders.set_urgent(store, _ours(store, number), urgent),
         take_in=lambda folder: take_in(intake, folder) if analyses else _nobody_works(),
+        not_stored=lambda folder: intake.miss(path.read_bytes() for path in sorted(folder.iterdir())),
     )
 
 
 def take_in(intake: Intake, folder: Path) -> int:
-    """Gives every DICOM file of a folder to the intake; their number. What is no DICOM is passed over. BadInput where nothing is; OutOfRoom as it comes."""
-    taken, reason = 0, "it is empty"
-    for path in sorted(folder.iterdir()):
+    """Gives every DICOM file of a folder to the intake; their number. What is no DICOM is passed over. BadInput where nothing is.
+
+    Where there is no room or no database, its error as it comes, once: the studies of this file and of those after it wait for them.
+    """
+    taken, reason, paths = 0, "it is empty", sorted(folder.iterdir())
+    for number, path in enumerate(paths, 1):
         try:
             intake.take(path.read_bytes(), UPLOAD)
             taken += 1
-        except OutOfRoom:
+        except (StorageFailed, DBAPIError):
+            intake.miss(left.read_bytes() for left in paths[number:])
             raise
         except BadInput as error:
             reason = str(error)

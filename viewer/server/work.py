@@ -18,7 +18,7 @@ from ccta.errors import StorageFailed
 from viewer.server.child import Ended, run_bound
 from viewer.server.intake import MB, STUDIES
 from viewer.server.orders import place
-from viewer.server.results import order_deliveries, result_objects, summary_at
+from viewer.server.results import may_be_signed, order_deliveries, result_objects, summary_at
 from viewer.server.settings import ServerSettings
 from viewer.server.store import Job, Store, Study, StudyState
 from viewer.server.summary import Summary
@@ -133,7 +133,7 @@ def _finish(store: Store, settings: ServerSettings, task: Task, ended: Ended, wi
         job.finished_s = study.finished_s = time.time()
         if good:
             _note_result(session, settings, task, summary)
-            order_deliveries(session, settings, study, objects)
+            order_deliveries(session, settings, study, objects, draft=may_be_signed(case))
             job.state = study.state = StudyState.DONE.value
             study.error = f"no DICOM results: {without_objects}" if without_objects else ""
             return

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from ccta.errors import BadInput, BadSettings
 from tests.viewer.server.conftest import free_port
@@ -22,6 +22,7 @@ from viewer.server.orders import complete_studies
 from viewer.server.scp import start_listener
 from viewer.server.settings import IntakeSettings, ListenSettings, ServerSettings
 from viewer.server.store import Delivery, Instance, Job, Study, open_store
+from viewer.server.web_work import take_in
 
 
 @pytest.fixture
@@ -171,12 +172,57 @@ def test_a_study_of_which_a_slice_was_refused_waits_for_it(intake):
     assert len(full.refused) == 1  # what was given up is forgotten, also where nobody asks what is incomplete
     assert full.incomplete() == {"1.2.4"}
     now[0] += 901
-    assert full.incomplete() == set() and len(full.refused) == 0
+    assert full.incomplete() == set()
     now[0] = 1000.0
     with pytest.raises(OutOfRoom):
         full.take(bytes_of(ct_slice("1.2.3", number=2)), "CT1")
     roomy.take(bytes_of(ct_slice("1.2.3", number=2)), "CT1")  # the sender tries again, and there is room
-    assert roomy.incomplete() == set() and complete_studies(intake.store, 60.0, 1100.0, roomy.incomplete()) == 1
+    assert "1.2.3" not in roomy.incomplete() and complete_studies(intake.store, 60.0, 1100.0, roomy.incomplete()) == 1
+
+
+def test_what_another_process_refused_holds_the_study_back_here_too(store, tmp_path):
+    """Web server and node: two intakes on one database, SQLite or PostgreSQL; after a restart of the first, too."""
+    settings = ServerSettings(data=str(tmp_path / "data"), intake=IntakeSettings(keep_free_mb=0))
+    web, node = Intake(store, replace(settings, intake=IntakeSettings(keep_free_mb=1e12)), lambda: 1000.0), Intake(store, settings, lambda: 1000.0)
+    node.take(bytes_of(ct_slice("1.2.3")), "CT1")
+    with pytest.raises(OutOfRoom):
+        web.take(bytes_of(ct_slice("1.2.3", number=2)), "upload")
+    web.miss([bytes_of(ct_slice("1.2.3")), bytes_of(ct_slice("1.2.3", number=3)), bytes_of(ct_slice("1.2.5")), b"no DICOM"])
+    assert node.incomplete() == {"1.2.3", "1.2.5"} and len(Intake(store, settings).refused) == 3
+    assert complete_studies(store, 60.0, 1100.0, node.incomplete()) == 0
+    for number in (2, 3):
+        assert node.incomplete() >= {"1.2.3"}
+        node.take(bytes_of(ct_slice("1.2.3", number=number)), "CT1")
+    assert node.incomplete() == {"1.2.5"} == web.incomplete() and complete_studies(store, 60.0, 1100.0, node.incomplete()) == 1
+
+
+def test_an_upload_refused_in_the_middle_holds_back_all_that_it_brought(intake, tmp_path, monkeypatch):
+    upload = tmp_path / "upload"
+    upload.mkdir()
+    for number, uid in enumerate(("1.2.3", "1.2.3", "1.2.4"), 1):
+        (upload / f"{number:06d}").write_bytes(bytes_of(ct_slice(uid, number=number)))
+
+    def for_one_file(self, size):
+        if stored(self):
+            raise OutOfRoom("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "_check_room", for_one_file)
+        with pytest.raises(OutOfRoom):
+            take_in(intake, upload)
+    assert stored(intake) == ["1.2.3.1.1"] and intake.incomplete() == {"1.2.3", "1.2.4"}
+    assert take_in(intake, upload) == 3 and intake.incomplete() == set()
+
+
+def test_what_cannot_be_written_down_is_remembered_until_it_can(intake, monkeypatch):
+    """The disk of the database is full as well."""
+    full = replace(intake, settings=replace(intake.settings, intake=IntakeSettings(keep_free_mb=1e12)), clock=lambda: 1000.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("viewer.server.refused._put", lambda session, **values: session.execute(text("INSERT INTO nowhere VALUES (1)")))
+        with pytest.raises(OutOfRoom):
+            full.take(bytes_of(ct_slice("1.2.3")), "CT1")
+        assert full.incomplete() == {"1.2.3"} and replace(full).incomplete() == set()
+    assert full.incomplete() == {"1.2.3"} == replace(full).incomplete()
 
 
 def test_late_images_reopen_a_study_and_supersede_what_was_ordered(intake):

@@ -7,6 +7,9 @@ from dataclasses import replace
 
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
+from pynetdicom import AE
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove
 from sqlalchemy import select
 
 from ccta.errors import CctaError
@@ -36,8 +39,15 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def orthanc(tmp_path_factory, port):
-    server = Orthanc(tmp_path_factory.mktemp("pacs") / "orthanc", port)
+def pull_port() -> int:
+    """Where `ccta pull` takes what the PACS moves, beside the node."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def orthanc(tmp_path_factory, port, pull_port):
+    known = {"ccta": ["CCTA", "127.0.0.1", port], "pull": ["PULL", "127.0.0.1", pull_port]}
+    server = Orthanc(tmp_path_factory.mktemp("pacs") / "orthanc", port, DicomModalities=known)
     yield server
     server.stop()
 
@@ -107,6 +117,28 @@ def test_a_study_goes_by_stow_to_the_pacs_by_wado_to_the_node_and_its_result_by_
     assert (study.instances, study.source, result.destination, result.transaction_uid) == (2, "folder", "web", "")
     assert_same(orthanc, node, result)
     assert len(orthanc.kinds_of("1.2.4")) == 3
+
+
+def test_a_study_is_moved_by_the_pacs_to_the_node_and_to_a_retrieval_beside_it(tmp_path, orthanc, node, pacs, pull_port):
+    """C-MOVE: Orthanc sends to our listener, and, at the same time on this machine, to a port of the retrieval's own."""
+    for number in (1, 2):
+        orthanc.put(bytes_of(ct_slice("1.2.5", number=number)))
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.StudyInstanceUID = "STUDY", "1.2.5"
+    entity = AE("CCTA")
+    entity.add_requested_context(StudyRootQueryRetrieveInformationModelMove)
+    association = entity.associate("127.0.0.1", orthanc.dicom_port, ae_title="ORTHANC")
+    codes = [status.Status for status, _ in association.send_c_move(asked, "CCTA", StudyRootQueryRetrieveInformationModelMove)]
+    association.release()
+    assert codes[-1] == 0
+    study, result = awaited(node, "1.2.5")
+    assert (study.instances, study.source, result.destination) == (2, "ORTHANC", "dimse")
+    assert_same(orthanc, node, result)
+    beside, fetched = replace(pacs["dimse"], retrieve="move", own_ae_title="PULL", own_port=pull_port), []
+    with connected(beside, node.settings) as peer:
+        assert peer.fetch("1.2.5", fetched.append) == 3 == len(fetched)
+    with pytest.raises(CctaError, match="own_port"), connected(replace(beside, own_port=0), node.settings) as peer:
+        peer.fetch("1.2.5", fetched.append)
 
 
 def assert_same(orthanc, node: Node, result: Delivery) -> None:

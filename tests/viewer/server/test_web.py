@@ -5,6 +5,7 @@ import io
 import re
 import stat
 import zipfile
+from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,6 +14,7 @@ from starlette.routing import Mount
 
 from tests.benchmarks.fuzz_web import fuzz
 from tests.viewer.server.web_app import PATIENT, Asked, add_study, made_server, signed_in, write_cases
+from viewer.server import uploads
 from viewer.server.case_folder import CaseFolder
 from viewer.server.security import OPEN
 from viewer.server.store import open_store
@@ -284,6 +286,22 @@ def test_bad_uploads_are_refused_and_leave_nothing(web, clients, kind):
     answer = clients["otto"].post("/api/studies", files=files) if files else clients["otto"].post("/api/studies", content=b"x")
     assert answer.status_code in (400, 413), answer.text
     assert asked.calls == [] and list((web[0].app.state.uploads).iterdir()) == []
+
+
+def test_what_came_of_an_upload_that_the_disk_could_not_hold_is_told_to_the_intake(web, clients, monkeypatch):
+    server, missed = web[0], []
+    told = lambda folder: missed.append(sorted(path.read_bytes() for path in folder.iterdir()))  # noqa: E731
+    services = replace(server.services, work=replace(server.services.work, not_stored=told))
+
+    def copied(source, path, most, copy=uploads._copied):
+        if path.name == "000002":
+            raise OSError(28, "No space left on device")
+        return copy(source, path, most)
+
+    monkeypatch.setitem(server.app.state._state, "services", services)
+    monkeypatch.setattr(uploads, "_copied", copied)
+    answer = clients["otto"].post("/api/studies", files=[("files", ("a", b"one")), ("files", ("b", b"two"))])
+    assert answer.status_code == 507 and missed == [[b"one"]] and list(server.app.state.uploads.iterdir()) == []
 
 
 def link_in_an_archive():
