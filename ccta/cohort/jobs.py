@@ -12,8 +12,9 @@ from ccta.errors import BadInput
 LOOK_EVERY_S = 5.0
 GONE_S = 20.0  # without a worker: its job has ended, and is not only cut off for a moment
 QUIET_S = 120.0  # without any worker: a person may want to look at the queue
-EARLY = 3  # a place whose jobs end so often before their worker came will not be better the next time
-ASK = {"SLURMCluster": ("squeue", "--noheader", "--jobs")}  # answers nothing, or fails, for a job that has ended
+EARLY = 3  # jobs per place that end before their worker came, and none that came in between: the next will not do better
+ASK = {"SLURMCluster": ("squeue", "--noheader", "--format=%i")}  # the numbers of all jobs in the queue
+ANSWER_S = 20.0
 
 
 @dataclass
@@ -60,12 +61,13 @@ class Jobs:
         if now_s < self.due_s:
             return
         self.due_s = now_s + LOOK_EVERY_S
+        left = self._left_the_queue()
         for job in list(self.cluster.worker_spec):
             if workers & self._workers_of(job):
+                self.early = self.early if job in self.came else 0
                 self.came.add(job)
-                self.early = 0
                 self.gone_since.pop(job, None)
-            elif (job in self.came or self._left_the_queue(job)) and now_s - self.gone_since.setdefault(job, now_s) > GONE_S:
+            elif (job in self.came or job in left) and now_s - self.gone_since.setdefault(job, now_s) > GONE_S:
                 self._forget(job)
         self._replace(workers, now_s)
 
@@ -77,8 +79,12 @@ class Jobs:
 
     def _replace(self, workers: Set[str], now_s: float) -> None:
         missing = self.count - len(self.cluster.worker_spec)
-        if self.early >= EARLY * self.count:
-            raise BadInput(f"{self.early} jobs of the cluster ended before their worker came; read the jobs' output (log_directory), then run with --resume")
+        if missing and self.early >= EARLY * self.count:
+            what = f"{self.early} jobs of the cluster ended before their worker came; read the jobs' output (log_directory)"
+            if not workers:
+                raise BadInput(f"{what}, then run with --resume")
+            self.count, self.early, missing = self.count - missing, 0, 0
+            self.tell(f"{what}; the other {self.count} go on")
         if missing:
             self.tell(f"{missing} job(s) of the cluster ended and are handed in again")
             self.hand_in()
@@ -91,10 +97,14 @@ class Jobs:
     def _workers_of(self, job) -> set[str]:
         return {f"{job}{suffix}" for suffix in self.cluster.worker_spec[job].get("group", [""])}
 
-    def _left_the_queue(self, job) -> bool:
-        """Whether the queue, where we know how to ask it, no longer has a job."""
-        command, number = ASK.get(type(self.cluster).__name__), getattr(self.cluster.workers.get(job), "job_id", None)
-        if not command or not number:
-            return False
-        answer = subprocess.run([*command, str(number)], capture_output=True, text=True)
-        return not answer.stdout.strip() and ("Invalid job id" in answer.stderr or not answer.returncode)
+    def _left_the_queue(self) -> set:
+        """Jobs without a worker so far that the queue, where we know how to ask it, no longer has."""
+        command = ASK.get(type(self.cluster).__name__)
+        waiting = {job: str(number) for job, one in self.cluster.workers.items() if job not in self.came and (number := getattr(one, "job_id", None))}
+        if not command or not waiting:
+            return set()
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S)
+        except (OSError, subprocess.TimeoutExpired):
+            return set()
+        return set() if answer.returncode else {job for job, number in waiting.items() if number not in answer.stdout.split()}

@@ -14,6 +14,7 @@ import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 SEARCHED = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+LOOKS = 3000  # of 0.2 s
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -94,7 +95,10 @@ def asked(words: list[str], environment: dict[str, str]) -> str:
 
 
 def awaited(there, *daemons: subprocess.Popen) -> None:
-    while not there():
+    for _ in range(LOOKS):
+        if there():
+            return
         for one in daemons:
             assert one.poll() is None, f"{one.args[0]} ended before it was ready"
         time.sleep(0.2)
+    raise AssertionError("it never came")

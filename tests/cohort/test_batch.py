@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask_jobqueue
 import pandas
@@ -17,6 +18,7 @@ import pytest
 
 from ccta.cohort import cluster
 from ccta.cohort.cluster import address_in, check_workers, cluster_client, local_client, read_cluster_file, remote_client
+from ccta.cohort.jobs import Jobs
 from ccta.cohort.limits import NO_LIMITS, Limits, run_limited
 from ccta.cohort.record import read_record, start_cohort, to_do
 from ccta.cohort.run import Cohort, SchedulerLost, run_cohort
@@ -31,6 +33,7 @@ from cfd.ranks import launcher
 from tests.conftest import ROOT, run_ccta
 
 PROGRAM = (str(ROOT / "tests" / "cohort" / "stand_in.py"),)
+PATIENT = 3000  # looks of 0.2 s at what must come some time: an end to a test that would hang
 TWO = (Step("image", ("read", "segment"), 0.1), Step("flow", ("flow",), 0.1))
 
 
@@ -326,7 +329,9 @@ def test_a_cohort_on_workers_that_mpi_started(tmp_path):
         address_in(file)
     started = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
-        while not file.exists() or not file.read_text().endswith("}"):
+        for _ in range(PATIENT):
+            if file.exists() and file.read_text().endswith("}"):
+                break
             assert started.poll() is None
             time.sleep(0.2)
         with remote_client(address_in(file), wait_s=120.0) as client:
@@ -336,6 +341,43 @@ def test_a_cohort_on_workers_that_mpi_started(tmp_path):
     finally:
         started.terminate()
         started.wait()
+
+
+class Queue:
+    """A cluster by whose queue the jobs of the first `bad` places end at once."""
+
+    def __init__(self, bad: int):
+        self.bad, self.worker_spec, self.workers, self.handed_in, self.sync = bad, {}, {}, 0, lambda settle: None
+
+    def new_worker_spec(self):
+        self.handed_in += 1
+        return {next(name for name in range(9) if name not in self.worker_spec): {}}
+
+    def comes(self) -> set[str]:
+        return {str(job) for job in self.worker_spec if job >= self.bad}
+
+
+@pytest.mark.parametrize("bad", [1, 2])
+def test_places_of_a_cluster_that_never_work_are_given_up(monkeypatch, bad):
+    cluster, said = Queue(bad), []
+    jobs = Jobs(cluster, 2, said.append)
+    monkeypatch.setattr(Jobs, "_left_the_queue", lambda self: set(cluster.worker_spec) - self.came)
+    jobs.hand_in()
+    with pytest.raises(BadInput, match="before their worker came") if bad == 2 else contextlib.nullcontext():
+        for k in range(200):
+            jobs.keep(cluster.comes(), 10.0 * k)
+    assert cluster.handed_in < 10
+    assert bad == 2 or (jobs.count == 1 and "the other 1 go on" in said[-1])
+
+
+def test_a_queue_that_cannot_be_asked_says_nothing_of_its_jobs(monkeypatch):
+    cluster = type("SLURMCluster", (Queue,), {})(0)
+    cluster.workers = {0: SimpleNamespace(job_id="7"), 1: SimpleNamespace(job_id="8")}
+    jobs = Jobs(cluster, 2, print)
+    monkeypatch.setattr("ccta.cohort.jobs.ASK", {"SLURMCluster": ("no-such-program",)})
+    assert jobs._left_the_queue() == set()
+    monkeypatch.setattr("ccta.cohort.jobs.ASK", {"SLURMCluster": ("echo", "8", "9")})
+    assert jobs._left_the_queue() == {0}
 
 
 def test_a_group_is_killed_as_a_whole(tmp_path):

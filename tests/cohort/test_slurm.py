@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from ccta.cohort.run import run_cohort
 from ccta.errors import BadInput
 from cfd.ranks import LAUNCHER, launcher
 from tests.cfd.lumens import closed_tube
-from tests.cohort.slurm import asked, slurm, why_not
+from tests.cohort.slurm import asked, awaited, slurm, why_not
 from tests.cohort.test_batch import cohort_of
 from tests.conftest import ROOT
 
@@ -60,8 +59,7 @@ def test_a_cohort_on_slurm_outlives_the_end_of_all_its_jobs(cluster, tmp_path):
     assert {record["status"] for record in records.values()} == {"done"}, [record["reason"] for record in records.values()]
     assert len(ended) == 2 and any("ended and are handed in again" in sentence for sentence in said)
     assert {count for record in records.values() for count in record["runs"].values()} == {1}
-    while jobs_of(cluster):  # the cohort's end takes its jobs out of the queue
-        time.sleep(0.2)
+    awaited(lambda: not jobs_of(cluster))  # the cohort's end takes its jobs out of the queue
 
 
 def test_a_job_that_slurm_refuses_is_one_sentence(cluster, tmp_path):
