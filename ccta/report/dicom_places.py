@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import ndimage
 from skimage.measure import find_contours
 
 from ccta.case import Case
@@ -83,13 +84,15 @@ def label_outlines(labels: Volume, wanted: set[int]) -> dict[int, list[np.ndarra
     Pixels that touch by a corner are within one outline. A hole is left out: it is no outline.
     """
     found: dict[int, list[np.ndarray]] = {}
-    for k in range(labels.array.shape[2]):
-        plane = np.pad(np.asarray(labels.array[:, :, k]), 1)
-        for label in wanted & set(np.unique(plane).tolist()):
-            for line in find_contours((plane == label).astype(np.uint8), INSIDE, fully_connected="high"):
+    for label, box in enumerate(ndimage.find_objects(labels.array), 1):
+        if label not in wanted or box is None:
+            continue
+        inside, (i, j, k) = np.pad(labels.array[box] == label, ((1, 1), (1, 1), (0, 0))), (part.start for part in box)
+        for slice_ in range(inside.shape[2]):
+            for line in find_contours(inside[:, :, slice_].astype(np.uint8), INSIDE, fully_connected="high"):
                 if _turns(line) < 0:  # a hole turns the other way
-                    index = np.column_stack([line - 1, np.full(len(line), k)])
-                    found.setdefault(int(label), []).append(to_patient_mm(index, labels.affine))
+                    index = np.column_stack([np.add(line, (i - 1, j - 1)), np.full(len(line), k + slice_)])
+                    found.setdefault(label, []).append(to_patient_mm(index, labels.affine))
     return found
 
 

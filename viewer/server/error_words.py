@@ -41,6 +41,20 @@ CHINESE = {
     "the study is {}; only one that is received, waiting or running can be cancelled": "检查状态为“{}”;仅可取消接收中、等待或分析中的检查",
     "the study is {}; it will be analysed without another order": "检查状态为“{}”;无需再次下达即会分析",
     "an addendum needs its text": "补充需要填写内容",
+    # the worklist's own lines
+    "This case is damaged; the reason stands in the server's log": "此病例已损坏,原因见服务器日志",
+    "no CT images came with this study": "此检查没有 CT 图像",
+    "late images came; the study is analysed again": "收到迟到的图像,检查重新分析",
+    "the analysis was stopped after {} minutes (analysis.limit_minutes)": "分析在 {} 分钟后被中止(analysis.limit_minutes)",
+    "the analysis needs more memory than analysis.memory_mb allows ({} MB)": "分析所需内存超出 analysis.memory_mb 的限制({} MB)",
+    "the analysis was ended by signal {}, after: {}": "分析被信号 {} 终止,此前:{}",
+    "the analysis was ended by signal {}": "分析被信号 {} 终止",
+    "the analysis ended with code {} and said nothing": "分析以代码 {} 结束,无说明",
+    "the analysis could not be started ({})": "分析无法启动({})",
+    "the signed report is not sent yet: {}": "已签署的报告尚未发送:{}",
+    "no DICOM results: {}": "没有 DICOM 结果:{}",
+    "the disk is full; it is tried again; the last one: {}": "磁盘已满,将重试;上一次:{}",
+    "try {} of {} follows; the last one: {}": "将进行第 {} 次尝试(共 {} 次);上一次:{}",
     # uploads
     "The server's disk is too full for this upload": "服务器磁盘空间不足,无法接收此次上传",
     "The server could not store this upload; its disk may be full": "服务器未能保存此次上传,磁盘可能已满",
@@ -115,7 +129,8 @@ def _named(value: str) -> str:
     inner = in_chinese(value)
     if inner != value:
         return inner.rstrip("。")
-    return "、".join(SHORT.get(word, word) for word in value.split(", "))
+    words = value.split(", ")
+    return "、".join(SHORT[word] for word in words) if all(word in SHORT for word in words) else value
 
 
 @lru_cache

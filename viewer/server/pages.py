@@ -33,7 +33,8 @@ def rendered(request: Request, template: str, status: int = 200, policy: str = P
     """A page in the reader's language. A language chosen in the address is remembered."""
     language, person = language_of(request), request.state.person
     rights = {right.value for right in Right if person and person.may(right)}
-    text = ENVIRONMENT.get_template(template).render(say=said(language), language=language, person=person, rights=rights, **values)
+    told = in_chinese if language == "zh" else str
+    text = ENVIRONMENT.get_template(template).render(say=said(language), told=told, language=language, person=person, rights=rights, **values)
     response = HTMLResponse(text, status, {"Content-Security-Policy": policy})
     if request.query_params.get("language") in LANGUAGES:
         response.set_cookie(LANGUAGE_COOKIE, language, max_age=31536000, samesite="strict", secure=request.url.scheme == "https", httponly=True)
