@@ -6,12 +6,17 @@ from hundreds of iterations to about ten.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from numba import njit, prange
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
 from ccta.errors import SolverFailed
+from cfd.block_matrix import Pattern, product
 from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow
 from cfd.flow_space import FlowSpace, face_basis
 from cfd.parts import Part
@@ -85,17 +90,138 @@ def first_guess(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, pressure
     return state
 
 
-def coarse_modes(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, profile: np.ndarray, part: Part) -> sparse.csr_matrix:
-    """(4 N, M): per slab that has nodes, of whichever process, a constant pressure, and the axial flow if any node is free; last the inlet's profile."""
+@dataclass(frozen=True, eq=False)
+class CoarseModes:
+    """The space Z of 2 S + 1 modes: in each of S slabs a pressure, in each the axial flow, last the inlet's profile.
+
+    slab: (N,) number of each node's. shape, profile: (N, 3). rows: what `_slabs_of_rows` found. ports: (outlets, 2 S + 1) b^T Z of the outlets' normals b.
+    """
+
+    slab: np.ndarray
+    shape: np.ndarray
+    profile: np.ndarray
+    slabs: int
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ports: np.ndarray
+    part: Part
+
+    @property
+    def size(self) -> int:
+        return 2 * self.slabs + 1
+
+    def spread(self, share: np.ndarray) -> np.ndarray:
+        """(N, 4) Z share."""
+        result = np.empty((len(self.slab), 4))
+        result[:, :3] = self.shape * share[self.slabs : -1][self.slab][:, None] + share[-1] * self.profile
+        result[:, 3] = share[self.slab]
+        return result
+
+    def tested(self, values: np.ndarray) -> np.ndarray:
+        """(2 S + 1,) Z^T values over all processes, of values (n, 4) at the owned nodes."""
+        own = self.part.owned
+        along = np.einsum("ij,ij->i", self.shape[own], values[:, :3])
+        weights = (np.bincount(self.slab[own], one, minlength=self.slabs) for one in (values[:, 3], along))
+        return self.part.sum(np.concatenate([*weights, [np.sum(self.profile[own] * values[:, :3])]]))
+
+    def images(self, pattern: Pattern, data: np.ndarray, resistance: np.ndarray) -> CoarseImages:
+        """A Z for the blocks (K, 4, 4) of A, and Z^T A Z with the outlets' terms R b b^T."""
+        start, slab, place = self.rows
+        found = np.zeros((len(slab), 2, 4))
+        _images(pattern.start, pattern.column, data, place, self.shape, found)
+        inlet = product(pattern, data, np.column_stack([self.profile, np.zeros(len(self.slab))]))
+        matrix = np.zeros((self.size, self.size))
+        _tested_images(self.part.owned.start, self.part.owned.stop, (self.slab, self.shape, self.profile), (start, slab, found, inlet), matrix)
+        matrix = self.part.sum(matrix) + (self.ports.T * resistance) @ self.ports
+        still = ~matrix.any(axis=0)  # the flow of a slab in which nothing can move, as one of the inlet's cap alone
+        matrix[still, still] = 1.0
+        return CoarseImages(start, slab, found, inlet, matrix)
+
+
+@dataclass(frozen=True, eq=False)
+class CoarseImages:
+    """A Z: for row i and its slabs slab[start[i]:start[i + 1]] the images (., 2, 4) of their pressure and their flow; inlet: (N, 4). matrix: Z^T A Z."""
+
+    start: np.ndarray
+    slab: np.ndarray
+    found: np.ndarray
+    inlet: np.ndarray
+    matrix: np.ndarray
+
+    def combined(self, share: np.ndarray) -> np.ndarray:
+        """(N, 4) A Z share, without the outlets' terms."""
+        result = share[-1] * self.inlet
+        _combined(self.start, self.slab, self.found, share, result)
+        return result
+
+
+def coarse_modes(shape: np.ndarray, nearest: np.ndarray, axis: AxisFlow, profile: np.ndarray, space: FlowSpace, outlets: Sequence) -> CoarseModes:
+    """The modes: per slab that has nodes, of whichever process, a constant pressure and the axial flow. outlets: (nodes, normals there) of each."""
     known, of_station = np.unique(axis.slab, return_inverse=True)
-    slab, count = of_station[nearest], len(shape)
-    held = part.sum(np.bincount(slab, minlength=len(known))) > 0
-    number, slabs = (np.cumsum(held) - 1)[slab], int(held.sum())
-    node = np.arange(count)
-    velocity = (4 * node[:, None] + np.arange(3)).ravel()
-    rows = np.concatenate([4 * node + 3, velocity, velocity])
-    columns = np.concatenate([number, slabs + np.repeat(number, 3), np.full(3 * count, 2 * slabs)])
-    values = np.concatenate([np.ones(count), shape.ravel(), profile.ravel()])
-    modes = sparse.csr_matrix((values, (rows, columns)), shape=(4 * count, 2 * slabs + 1))
-    modes.eliminate_zeros()
-    return modes[:, part.sum(np.bincount(modes.indices, minlength=modes.shape[1])) > 0]
+    slab = of_station[nearest]
+    held = space.part.sum(np.bincount(slab, minlength=len(known))) > 0
+    slab, slabs = (np.cumsum(held) - 1)[slab], int(held.sum())
+    ports = np.zeros((len(outlets), 2 * slabs + 1))
+    for row, (nodes, normals) in zip(ports, outlets, strict=True):
+        np.add.at(row, slabs + slab[nodes], np.einsum("ij,ij->i", shape[nodes], normals))
+        row[-1] = np.sum(profile[nodes] * normals)
+    rows = _slabs_of_rows(space.pattern.start, space.pattern.column, slab)
+    return CoarseModes(slab, np.ascontiguousarray(shape), profile, slabs, rows, space.part.sum(ports), space.part)
+
+
+@njit(cache=True)
+def _slabs_of_rows(start, column, slab):
+    """(row starts (N + 1,), slabs that each row's columns lie in, place there of each block)."""
+    rows, found, place = np.zeros(len(start), np.int32), np.empty(len(column), np.int32), np.empty(len(column), np.int32)
+    n = 0
+    for i in range(len(start) - 1):
+        for k in range(start[i], start[i + 1]):
+            wanted, at = slab[column[k]], rows[i]
+            while at < n and found[at] != wanted:
+                at += 1
+            if at == n:
+                found[n] = wanted
+                n += 1
+            place[k] = at
+        rows[i + 1] = n
+    return rows, found[:n].copy(), place
+
+
+@njit(cache=True, fastmath=True, parallel=True)
+def _images(start, column, data, place, shape, found):
+    for i in prange(len(start) - 1):
+        for k in range(start[i], start[i + 1]):
+            x, y, z = shape[column[k], 0], shape[column[k], 1], shape[column[k], 2]
+            for a in range(4):
+                found[place[k], 0, a] += data[k, a, 3]
+                found[place[k], 1, a] += data[k, a, 0] * x + data[k, a, 1] * y + data[k, a, 2] * z
+
+
+@njit(cache=True, fastmath=True)
+def _tested_images(first, end, modes, images, matrix):
+    """Adds Z^T (A Z) over the rows first to end."""
+    (slab, shape, profile), (start, slabs, found, inlet) = modes, images
+    count = len(matrix) // 2
+    for i in range(first, end):
+        own = slab[i]
+        for at in range(start[i], start[i + 1]):
+            for kind in range(2):
+                column = kind * count + slabs[at]
+                image = found[at, kind]
+                matrix[own, column] += image[3]
+                for a in range(3):
+                    matrix[count + own, column] += shape[i, a] * image[a]
+                    matrix[2 * count, column] += profile[i, a] * image[a]
+        matrix[own, 2 * count] += inlet[i, 3]
+        for a in range(3):
+            matrix[count + own, 2 * count] += shape[i, a] * inlet[i, a]
+            matrix[2 * count, 2 * count] += profile[i, a] * inlet[i, a]
+
+
+@njit(cache=True, fastmath=True, parallel=True)
+def _combined(start, slab, found, share, result):
+    count = len(share) // 2
+    for i in prange(len(start) - 1):
+        for at in range(start[i], start[i + 1]):
+            pressure, flow = share[slab[at]], share[count + slab[at]]
+            for a in range(4):
+                result[i, a] += pressure * found[at, 0, a] + flow * found[at, 1, a]

@@ -77,11 +77,13 @@ def assemble(mesh, state, fields, basis, target, wanted):
 
 @njit(cache=True, fastmath=True)
 def _laplacians(curve, g, laplace):
-    """laplace N_a, constant in a cell."""
+    """laplace N_a, constant in a cell. curve: symmetric in its last two indices."""
     laplace[:] = 0.0
     for i in range(3):
-        for j in range(3):
+        for j in range(i + 1):
             metric = g[i + 1, 0] * g[j + 1, 0] + g[i + 1, 1] * g[j + 1, 1] + g[i + 1, 2] * g[j + 1, 2]
+            if j < i:
+                metric *= 2.0
             for a in range(len(laplace)):
                 laplace[a] += curve[a, i, j] * metric
 
@@ -113,9 +115,10 @@ def _bent(nodes, cell, slope, curve, out):
     for a in range(len(cell)):
         for i in range(3):
             bend[i] += nodes[cell[a], i] * laplace[a]
-    for a in range(len(cell)):
-        for k in range(3):
-            laplace[a] -= slope[a, k] * (g[k + 1, 0] * bend[0] + g[k + 1, 1] * bend[1] + g[k + 1, 2] * bend[2])
+    for k in range(3):
+        moved = g[k + 1, 0] * bend[0] + g[k + 1, 1] * bend[1] + g[k + 1, 2] * bend[2]
+        for a in range(len(cell)):
+            laplace[a] -= slope[a, k] * moved
     return abs(det) / 6
 
 

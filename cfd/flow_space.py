@@ -109,10 +109,13 @@ def _skeleton(mesh: FlowMesh, degree: int) -> tuple[Skeleton, np.ndarray]:
     return Skeleton(nodes_mm, fixed, place[:count], np.unique(faces["wall"]), faces, normals), cells
 
 
-def reference_basis(degree: int) -> tuple[np.ndarray, ...]:
-    """(weights that sum to 1 (Q,), values (Q, m), gradients (Q, m, 3), second derivatives (m, 3, 3)) on the reference tetrahedron, by basix."""
+def reference_basis(degree: int, exact_degree: int | None = None) -> tuple[np.ndarray, ...]:
+    """(weights that sum to 1 (Q,), values (Q, m), gradients (Q, m, 3), second derivatives (m, 3, 3)) on the reference tetrahedron, by basix.
+
+    exact_degree: of the polynomials that the rule integrates exactly; None: as the solver's own.
+    """
     element = basix.create_element(basix.ElementFamily.P, basix.CellType.tetrahedron, degree, basix.LagrangeVariant.equispaced)
-    points, weights = basix.make_quadrature(basix.CellType.tetrahedron, 2 if degree == 1 else 4)
+    points, weights = basix.make_quadrature(basix.CellType.tetrahedron, exact_degree or (2 if degree == 1 else 4))
     table = element.tabulate(2, points)[..., 0]
     index = lambda *orders: basix.index(*orders)  # noqa: E731
     slopes = np.stack([table[index(1, 0, 0)], table[index(0, 1, 0)], table[index(0, 0, 1)]], axis=-1)

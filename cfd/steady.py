@@ -10,19 +10,25 @@ Whether the flow is stable in time is not examined. `cfd.navier_stokes` solves t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import get_num_threads
+from numba import get_num_threads, set_num_threads
 from threadpoolctl import threadpool_limits
 
 from ccta.errors import SolverFailed
+from ccta.threads import thread_count
 from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow, FlowBoundary, FlowSolution, Fluid
 from cfd.flow_space import flow_space
 from cfd.mesh import FlowMesh
 from cfd.steady_system import SteadySystem
 from cfd.wall_shear import wall_shear_pa
+
+LAST_TOLERANCE = 0.1  # of the usual linear one in the last step: some iterations more, for mass to be kept, are cheaper than a step
+LIKELY = 2.0  # times the tolerance: a step that is expected below it is mostly the last
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class SteadySettings:
     backflow: float = 0.5  # share of the incoming momentum that the outlets resist; 0.5 bounds the energy; idle where nothing flows back
     settled: float = 2e-4  # where a jet never comes to rest: accepted once every outlet's flow has moved by less than this share of it in five steps
     settled_residual: float = 5e-3  # and the residual is below this
-    parts: int = 0  # of the incomplete factorisation, one per thread; 0: as many as numba has threads
+    parts: int = 0  # of the incomplete factorisation, one per thread; 0: as many as there are threads (OMP_NUM_THREADS, else all free cores)
 
 
 def solve_steady(
@@ -69,11 +75,23 @@ def steady_system(
 
 def march_to_steady(system: SteadySystem, settings: SteadySettings, progress: Callable[[str, float], None]) -> tuple[tuple[float, ...], str]:
     """Takes the system to its steady state; (residual per step, why it stopped). All processes that share the system call this together."""
-    with threadpool_limits(1, user_api="blas"):  # many small products: BLAS threads only get in each other's way
+    with _allowed_threads(), threadpool_limits(1, user_api="blas"):  # many small products: BLAS threads only get in each other's way
         system.tune(settings.streamline, settings.grad_div, settings.backflow, settings.parts or get_num_threads())
         march = _March(system, settings, progress)
         criterion = march.through_viscosities()
     return tuple(march.history), criterion
+
+
+@contextlib.contextmanager
+def _allowed_threads() -> Iterator[None]:
+    """Within it numba keeps to OMP_NUM_THREADS, of which it takes no notice by itself; its own NUMBA_NUM_THREADS goes first."""
+    given = get_num_threads()
+    if not os.environ.get("NUMBA_NUM_THREADS"):
+        set_num_threads(min(given, thread_count()))
+    try:
+        yield
+    finally:
+        set_num_threads(given)
 
 
 class _March:
@@ -122,14 +140,16 @@ class _March:
         """True once the residual is below the tolerance; False after `most_steps`, or where only a vanishing pseudo-time step would go on."""
         system, settings, courant = self.system, self.settings, self.settings.first_courant
         right = system.residual(system.state)
-        now = system.norm(right) / self.rest
+        before = now = system.norm(right) / self.rest
         for _ in range(settings.most_steps):
-            if now < tolerance and (factor > 1.0 or system.mass_error() < settings.mass_tolerance):
+            if self._done(now, tolerance, factor):
                 return True
             system.damp(courant)
-            change, _, left = system.solve(-right, settings.linear_tolerance, settings.most_iterations)
+            last = now * now / before < LIKELY * tolerance  # as fast as the step before, it is there and needs no further Jacobian
+            wanted = settings.linear_tolerance * (LAST_TOLERANCE if last and factor == 1.0 else 1.0)
+            change, _, left = system.solve(-right, wanted, settings.most_iterations)
             state, flow = system.advanced(change)
-            after = system.residual(state)
+            after = system.residual(state, wanted=not last)
             norm = system.norm(after) / self.rest
             if not norm < 2 * now or left > 0.5:
                 courant /= 5
@@ -138,11 +158,16 @@ class _March:
                 right = system.residual(system.state)  # and the Jacobian of the last good state
                 continue
             courant *= float(np.clip(2 * now / norm, 0.5, settings.growth)) if left < 2 * settings.linear_tolerance else 0.5
-            system.state, system.flow, right, now = state, flow, after, norm
+            system.state, system.flow, right, before, now = state, flow, after, now, norm
             self._note(now, factor)
             if factor == 1.0 and self._settled(courant):
                 return True
+            if last and not self._done(now, tolerance, factor):
+                right = system.residual(state)
         return False
+
+    def _done(self, now: float, tolerance: float, factor: float) -> bool:
+        return now < tolerance and (factor > 1.0 or self.system.mass_error() < self.settings.mass_tolerance)
 
     def _settled(self, courant: float) -> bool:
         """A step short in pseudo-time proves nothing and starts the count again."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import lu_factor, lu_solve
 
-from cfd.block_matrix import factorised, gmres, product, to_scipy
+from cfd.block_matrix import factorised, gmres, product
 from cfd.coarse_space import axial_shape, coarse_modes, first_guess, inlet_profile, through_wall
 from cfd.element_kernels import assemble, time_scales
 from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow, FlowBoundary, Fluid, ports_of
@@ -24,7 +23,7 @@ class SteadySystem:
 
     def __init__(self, space: FlowSpace, mesh: FlowMesh, axis: AxisFlow, boundary: FlowBoundary, fluid: Fluid):
         self.space, self.part = space, space.part
-        self.owned, self.owned_rows = space.part.owned, slice(4 * space.part.owned.start, 4 * space.part.owned.stop)
+        self.owned = space.part.owned
         self.tune()
         self.rate, self.past = 0.0, np.zeros((0, 3))  # a steady flow
         self.pressure_pa = fluid.density_kg_m3 * SPEED_M_S**2
@@ -38,8 +37,7 @@ class SteadySystem:
         shape, nearest = axial_shape(space, axis)
         self.jet = axis.jet[nearest][space.cells[:, :4]].mean(axis=1) if len(axis.jet) else np.zeros(len(space.cells))
         self.profile = inlet_profile(space, self.inlet)
-        self.modes = coarse_modes(shape, nearest, axis, self.profile, self.part)
-        self.modes_single, self.owned_modes = self.modes.astype(np.float32), self.modes[self.owned_rows]
+        self.modes = coarse_modes(shape, nearest, axis, self.profile, space, list(zip(self.port_nodes, self.normals, strict=True)))
         self.state = first_guess(shape, nearest, axis, self.pressure_pa)
         self.flow = float(axis.flow_m3_s.max() / (SPEED_M_S * LENGTH_M**2))
         self.state[:, :3] += self.flow * self.profile
@@ -49,7 +47,6 @@ class SteadySystem:
             self.lost = self.part.sum(float(np.sum(space.normals["wall"] * self.state[:, :3])))
         self.data = np.zeros((len(space.pattern.column), 4, 4), np.float32)
         self.tau, self.tau_c = np.zeros(len(space.cells)), np.zeros(len(space.cells))
-        self.row_fixed, self.column_fixed = space.fixed[space.pattern.row], space.fixed[space.pattern.column]
 
     def tune(self, streamline: float = 0.5, grad_div: float = 0.05, backflow: float = 0.5, parts: int = 2) -> None:
         """See `cfd.steady.SteadySettings`."""
@@ -111,17 +108,17 @@ class SteadySystem:
 
     def solve(self, right: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, int, float]:
         """(y, iterations, relative residual) for the Jacobian as it is."""
-        factors = factorised(self.space.pattern, self._without_fixed(), self.parts, self.owned)
-        seen = (to_scipy(self.space.pattern, self.data) @ self.modes_single + self._port_terms()).tocsr()
-        coarse = lu_factor(self.part.sum((self.owned_modes.T @ seen[self.owned_rows]).toarray()))
-        transposed, foreign = self.owned_modes.T.tocsr(), np.zeros((len(self.state), 4))
+        factors = factorised(self.space.pattern, self.data, self.parts, self.owned, self.space.fixed)
+        images = self.modes.images(self.space.pattern, self.data, self.resistance)
+        coarse, foreign = lu_factor(images.matrix), np.zeros((len(self.state), 4))
 
         def precondition(r):
-            wanted = self.part.sum(transposed @ r[:-1])
+            wanted = self.modes.tested(r[:-1].reshape(-1, 4))
             wanted[-1] = r[-1]
             share = lu_solve(coarse, wanted, check_finite=False)
-            left = r - self._reduced((seen @ share).reshape(-1, 4))
-            correction = (self.owned_modes @ share).reshape(-1, 4)
+            seen = self._with_ports(images.combined(share), self.modes.ports @ share)
+            left = r - self._reduced(seen)
+            correction = self.modes.spread(share)[self.owned]
             correction[self.space.fixed[self.owned], :3] = 0.0
             foreign[self.owned] = left[:-1].reshape(-1, 4)
             correction += factors.solve(foreign)[self.owned]
@@ -147,25 +144,10 @@ class SteadySystem:
 
     def _multiplied(self, y):
         x = self._expanded(y)
-        full = product(self.space.pattern, self.data, x)
-        for nodes, b, pressure in zip(self.port_nodes, self.normals, self.resistance * self.outflow(x), strict=True):
+        return self._reduced(self._with_ports(product(self.space.pattern, self.data, x), self.outflow(x)))
+
+    def _with_ports(self, full, outflow):
+        """Adds R b Q of each outlet to (N, 4)."""
+        for nodes, b, pressure in zip(self.port_nodes, self.normals, self.resistance * outflow, strict=True):
             full[nodes, :3] += pressure * b
-        return self._reduced(full)
-
-    def _without_fixed(self):
-        """The Jacobian with identity rows and columns where velocity is given."""
-        blocks = self.data.copy()
-        blocks[self.row_fixed, :3, :] = 0
-        blocks[self.column_fixed, :, :3] = 0
-        own = self.space.pattern.diagonal[self.space.fixed]
-        blocks[own[:, None], range(3), range(3)] = 1
-        return blocks
-
-    def _port_terms(self):
-        """(4 N, modes) sum of R b (b^T Z)."""
-        total = sparse.csr_matrix(self.modes.shape)
-        for nodes, b, r in zip(self.port_nodes, self.normals, self.resistance, strict=True):
-            rows = (4 * nodes[:, None] + np.arange(3)).ravel()
-            vector = sparse.csr_matrix((b.ravel(), (rows, np.zeros(len(rows), int))), shape=(self.modes.shape[0], 1))
-            total = total + r * (vector @ sparse.csr_matrix(self.part.sum((vector.T @ self.modes).toarray())))
-        return total
+        return full

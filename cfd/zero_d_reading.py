@@ -6,6 +6,7 @@ vessels, an outlet condition at an inlet, where it would turn its sign) is refus
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -98,7 +99,7 @@ def _places(vessels):
 
 def _vessel_values(vessels, names):
     """((V, 4) values, (V,) whether a BloodVesselCRL)."""
-    rows, crl = [], []
+    rows, crl, values_of = [], [], itemgetter(*VESSEL_VALUES)
     for vessel, name in zip(vessels, names, strict=True):
         kind = vessel.get("zero_d_element_type", VESSELS[0])
         if kind not in VESSELS:
@@ -107,7 +108,7 @@ def _vessel_values(vessels, names):
         if given.keys() != VESSEL_KEYS:
             given = {"C": 0.0, "L": 0.0, "stenosis_coefficient": 0.0, **known_only(given, VESSEL_KEYS, name)}
             need(given, "R_poiseuille", name)
-        rows.append([given["R_poiseuille"], given["C"], given["L"], given["stenosis_coefficient"]])
+        rows.append(values_of(given))
         crl.append(kind == VESSELS[1])
     return table(rows, names, VESSEL_VALUES), np.array(crl)
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for package in ("ccta", "cfd", "viewer") for path in (ROOT / package).rglob("*.py"))
 IMPORT = r"^\s*(?:from|import) +(?:{})\b"
 STAGES = ("reading", "networks", "anatomy", "disease", "phantom", "report", "metrics", "cohort")
-CFD_MAY_SEE = ("model", "units", "errors", "findings", "settings", "curves", "polydata", "edits", "tree_file", "case")
+CFD_MAY_SEE = ("model", "units", "errors", "findings", "settings", "curves", "polydata", "edits", "tree_file", "case", "threads")
 HOMES = {
     "dask|distributed|dask_jobqueue|fsspec|pandas|pyarrow": ("ccta/cohort", "cfd/sweep"),
     "SALib": ("cfd/sweep",),

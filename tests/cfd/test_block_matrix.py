@@ -39,6 +39,18 @@ def test_incomplete_factors_are_exact_where_nothing_fills_in(parts):
     np.testing.assert_allclose(factorised(pattern, data, parts).solve(right).ravel(), expected, atol=2e-5)
 
 
+def test_given_unknowns_stay_as_they_are_and_do_not_move_the_others():
+    pattern, _, data = chain(30)
+    fixed = np.arange(30) % 3 == 0
+    known = np.repeat(fixed[:, None], 4, axis=1)
+    known[:, 3] = False
+    dense, right = to_scipy(pattern, data.astype(float)).toarray(), np.random.default_rng(2).normal(size=(30, 4))
+    dense[known.ravel(), :], dense[:, known.ravel()] = 0.0, 0.0
+    dense[known.ravel(), known.ravel()] = 1.0
+    found = factorised(pattern, data, 1, None, fixed).solve(right)
+    np.testing.assert_allclose(found.ravel(), np.linalg.solve(dense, right.ravel()), atol=2e-5)
+
+
 def test_gmres_reaches_its_tolerance_and_says_how():
     pattern, _, data = chain(200)
     right = np.random.default_rng(3).normal(size=800)

@@ -1,5 +1,7 @@
 """The range of the reduced model's loss: what lies outside is said, and widens the interval."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,20 @@ def test_what_lies_outside_the_range_is_said(degree, half_mm, said):
     (note,) = range_notes(problem, narrow)
     assert "The narrowing of LAD at 40 mm" in note and said in note and "40-70 %, 6-14 mm, 370-780" in note
     np.testing.assert_allclose(loss_spread(problem, narrow, 0.1), [0.2, 0.1])
+
+
+@pytest.mark.parametrize(("behind_mm", "inside"), [(4.0, False), (12.0, True), (-4.0, True)])
+def test_a_branch_that_leaves_in_the_fresh_jet_is_outside_the_range(behind_mm, inside):
+    """Of a vessel 3.2 mm wide: 1.25 and 3.75 diameters behind the throat, and before it."""
+    whole = anatomy(0.6)
+    side = straight(60, 1.0, (0, 0, 40 + behind_mm), (0, 1, 0), parent=0, parent_distance_mm=40 + behind_mm, segment=9, name="D1")
+    problem = flow_problem(replace(whole, tree=CoronaryTree((*whole.tree.branches, side))), FlowSettings())
+    narrow = narrowings(problem, solve_network(problem.tree, problem.profiles, problem.resistance_pa_s_m3, problem.physiology))
+    (one,) = (one for one in narrow if one.branch == 0 and one.at_mm == pytest.approx(40, abs=1))
+    assert one.inside == inside and (range_notes(problem, [one]) == []) == inside
+    assert one.fork == pytest.approx(behind_mm / 3.2, abs=0.2) if behind_mm > 0 else np.isinf(one.fork)
+    if not inside:
+        assert "a branch 1.2 diameters behind it" in range_notes(problem, [one])[0] or "a branch 1.3 diameters behind it" in range_notes(problem, [one])[0]
 
 
 def test_a_mild_narrowing_costs_too_little_for_a_word():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccta.errors import BadInput, SolverFailed
-from cfd.network_json import solve_document, solve_network_file
+from cfd.network_json import BadJson, solve_document, solve_network_file, solve_text
 from tests.cfd.networks import condition, random_tree, vessel
 from tests.conftest import run_ccta
 
@@ -412,6 +412,18 @@ def test_file_in_file_out(tmp_path):
     with pytest.raises(BadInput, match="not a readable JSON"):
         solve_network_file(tmp_path / "bad.json", tmp_path / "other.json")
     assert not (tmp_path / "other.json").exists()
+
+
+def test_a_text_is_solved_as_its_document_is():
+    document = tree(STEADY_FLOW)
+    for content in (json.dumps(document), json.dumps(document).encode()):
+        assert solve_text(content).columns == solve_document(document).columns
+    document["vessels"][0]["zero_d_element_values"]["R_poiseuille"] = float("nan")
+    with pytest.raises(BadInput, match="not finite"):
+        solve_text(json.dumps(document))
+    for broken in ("", "[1, 2", b"\xff", "[" * 100000):
+        with pytest.raises(BadJson):
+            solve_text(broken)
 
 
 def test_csv_is_what_svzerodsolver_writes(tmp_path):

@@ -8,8 +8,7 @@ import pytest
 
 from ccta.errors import SolverFailed
 from cfd import exact
-from cfd.block_matrix import to_scipy
-from cfd.coarse_space import coarse_modes
+from cfd.block_matrix import product, to_scipy
 from cfd.element_kernels import assemble, time_scales
 from cfd.flow_problem import AxisFlow, FlowBoundary
 from cfd.flow_space import flow_space
@@ -190,19 +189,58 @@ def test_a_bend_resists_as_the_reduced_model_says():
     assert drop / exact.poiseuille_drop_pa(flow, 1.5e-3, length_m, 0.0035) == pytest.approx(factor, rel=0.05)
 
 
-def test_a_slab_in_which_nothing_can_move_is_no_unknown_of_the_coarse_space():
-    """Such a slab, of the inlet's cap alone, made the coarse matrix singular."""
-    shape, nearest = np.ones((6, 3)), np.array([0, 0, 1, 1, 2, 2])
-    shape[:2] = 0.0
-    axis = SimpleNamespace(slab=np.array([0, 1, 5]))
-    modes = coarse_modes(shape, nearest, axis, np.arange(18.0).reshape(6, 3), SimpleNamespace(sum=lambda values: values)).toarray()
-    assert modes.shape == (24, 3 + 2 + 1) and (np.abs(modes).sum(axis=0) > 0).all() and np.linalg.matrix_rank(modes) == 6
+def test_a_slab_in_which_nothing_can_move_leaves_the_coarse_matrix_regular(tube):
+    """Such a slab, of the inlet's cap alone, made it singular."""
+    lumen, solution = tube
+    boundary = FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 5e9})
+    system = SteadySystem(flow_space(solution.mesh, 1), solution.mesh, axis_of(lumen, 2e-6), boundary, BLOOD)
+    system.tune()
+    system.residual(system.state)
+    still = replace(system.modes, shape=np.where(system.modes.slab[:, None] == 0, 0.0, system.modes.shape))
+    matrix = still.images(system.space.pattern, system.data, system.resistance).matrix
+    assert np.linalg.cond(matrix) < 1e12
+
+
+def test_the_coarse_matrix_is_that_of_the_whole_between_the_modes(y):
+    """Z^T (A + sum of R b b^T) Z, column by column, and A Z share without it."""
+    lumen, solution = y
+    boundary = FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 8e9, "outlet_1": 16e9})
+    system = SteadySystem(flow_space(solution.mesh, 1), solution.mesh, axis_of(lumen, 2e-6), boundary, BLOOD)
+    system.tune()
+    system.residual(system.state)
+    modes, pattern = system.modes, system.space.pattern
+    images = modes.images(pattern, system.data, system.resistance)
+    share = np.random.default_rng(0).normal(size=modes.size)
+    np.testing.assert_allclose(images.combined(share), product(pattern, system.data, modes.spread(share)), atol=1e-5)
+    columns = []
+    for k in range(modes.size):
+        known = modes.spread(np.eye(modes.size)[k])
+        seen = product(pattern, system.data, known)
+        for nodes, b, resistance in zip(system.port_nodes, system.normals, system.resistance, strict=True):
+            seen[nodes, :3] += resistance * np.sum(b * known[nodes, :3]) * b
+        columns.append(modes.tested(seen))
+    np.testing.assert_allclose(images.matrix, np.array(columns).T, atol=1e-5 * np.abs(images.matrix).max())
 
 
 def test_an_outlet_without_resistance_is_named(tube):
     lumen, solution = tube
     with pytest.raises(SolverFailed, match="outlet_0"):
         solve_steady(solution.mesh, FlowBoundary(**PRESSURES, resistance_pa_s_m3={}), BLOOD, axis_of(lumen, 2e-6))
+
+
+def test_the_last_step_at_each_viscosity_makes_no_jacobian_and_threads_are_those_allowed(tube, monkeypatch):
+    lumen, solution = tube
+    boundary, made, residual = FlowBoundary(**PRESSURES, resistance_pa_s_m3={"outlet_0": 5e9}), [], SteadySystem.residual
+
+    def counted(own, state, wanted=True):
+        made.append(wanted)
+        return residual(own, state, wanted)
+
+    monkeypatch.setattr(SteadySystem, "residual", counted)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    system, history, _ = steady_system(solution.mesh, boundary, BLOOD, axis_of(lumen, 2e-6))
+    assert sum(made) < len(history) + len(SteadySettings.ramp) + 1 and system.parts == 1
 
 
 def test_no_steady_flow_is_said_so(tube):
