@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyvista as pv
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from ccta.curves import smoothed_curve
 from ccta.errors import BadInput
@@ -33,7 +34,7 @@ def centerlines_of(surface: pv.PolyData, openings_mm: np.ndarray, wanted: int | 
     depth = graph.depth()
     if len(openings_mm) == 1:
         raise BadInput("the surface has one opening only; blood needs an inlet and at least one outlet: open or cut the other ends")
-    ends = [tuple(end) for end in _inside_of(openings_mm, inside, origin, step)] if len(openings_mm) else _closed_ends(graph, depth)
+    ends = [tuple(end) for end in _inside_of(openings_mm, graph, origin)] if len(openings_mm) else _closed_ends(graph, depth)
     if len(ends) < 2:
         raise BadInput("the surface has neither openings nor tips; a vessel tree has an inlet and outlets")
     number, said = chosen_inlet(wanted, openings_mm if len(openings_mm) else origin + step * np.array(ends), np.array([_widest(end, depth) for end in ends]))
@@ -70,15 +71,14 @@ def tips_of(graph: VoxelGraph, depth, root) -> list[tuple]:
     return tips
 
 
-def _inside_of(points_mm, inside, origin, step):
+def _inside_of(points_mm, graph: VoxelGraph, origin):
     """Index of the inside voxel nearest to each opening. BadInput where that is far: the opening is one of a loose part."""
-    distance, nearest = ndimage.distance_transform_edt(~inside, return_indices=True)
-    index = tuple(np.clip(np.round((points_mm - origin) / step).astype(int), 0, np.array(inside.shape) - 1).T)
-    far = step * distance[index] > LARGEST_GAP_MM
+    distance, nearest = cKDTree(graph.index).query(np.clip(np.round((points_mm - origin) / graph.step), 0, np.array(graph.inside.shape) - 1))
+    far = graph.step * distance > LARGEST_GAP_MM
     if far.any():
         place = np.round(points_mm[far][0], 1).tolist()
         raise BadInput(f"the opening at {place} mm is not connected with the rest of the surface: its branch is occluded or torn off; leave it out, or open it")
-    return nearest[(slice(None), *index)].T
+    return graph.index[nearest]
 
 
 def _widest(end, depth) -> float:
