@@ -103,12 +103,17 @@ def _subdivided_near(surface: pv.PolyData, planes) -> pv.PolyData:
 
 
 def split_longest_edges(points, triangles, coarse) -> pv.PolyData:
-    """Every edge of the coarse triangles halved, in their neighbours too (so that the surface stays closed)."""
+    """Every edge of the coarse triangles (T,) halved, in their neighbours too (so that the surface stays closed)."""
+    return split_edges(points, triangles, np.repeat(coarse[:, None], 3, axis=1))
+
+
+def split_edges(points, triangles, marked) -> pv.PolyData:
+    """The marked edges (T, 3), edge i from corner i to i + 1, halved, in the neighbours too."""
     edges = np.sort(np.stack([triangles, np.roll(triangles, -1, axis=1)], axis=2), axis=2)
     keys, index = np.unique(edges[..., 0] * len(points) + edges[..., 1], return_inverse=True)
     unique, index = np.column_stack([keys // len(points), keys % len(points)]), index.reshape(-1, 3)
     split = np.zeros(len(unique), bool)
-    split[index[coarse].ravel()] = True
+    split[index[marked]] = True
     number = np.where(split, np.cumsum(split) - 1 + len(points), -1)
     points = np.vstack([points, points[unique[split]].mean(axis=1)])
     result = []

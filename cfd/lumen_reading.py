@@ -15,7 +15,7 @@ from ccta.errors import BadInput
 from ccta.model import Surface
 from ccta.polydata import read_polydata
 from cfd.lumen_crossing import crossing, extent
-from cfd.lumen_cut import boundary_loops
+from cfd.lumen_cut import boundary_loops, split_edges
 
 FEWEST_TRIANGLES = 20
 SMALL_HOLE = 6
@@ -24,6 +24,8 @@ FOLD = 1.0
 """A patch of triangles that cut one another is a fold of the surface as long as it is no larger than this many calibres."""
 LOOSE = 0.01
 """A loose part of less than this share of the area is debris."""
+LONGEST, MOST_HALVINGS = 0.5, 12
+"""Of the calibre: the longest edge of a surface that is drawn rather than found in an image."""
 CALIBRE_MM = (0.8, 60.0)
 UNITS = {1.0: "mm", 10.0: "cm", 1000.0: "m"}
 
@@ -57,7 +59,21 @@ def closed_surface(surface: Path | Surface, whole: bool = True) -> ClosedSurface
         points, triangles = _closed(points, triangles)
     if signed_volume(points, triangles) < 0:
         triangles = np.ascontiguousarray(triangles[:, ::-1])
+    points, triangles = _without_long_edges(points, triangles)
     return ClosedSurface(pv.PolyData.from_regular_faces(points, triangles), openings, scale, tuple(changes))
+
+
+def _without_long_edges(points, triangles):
+    """Edges longer than LONGEST halved until none is: the walls and flat caps of a drawn vessel then have points like any other's; its shape stays."""
+    limit = LONGEST * calibre(points, triangles)
+    for _ in range(MOST_HALVINGS):
+        corner = points[triangles]
+        long = np.linalg.norm(np.roll(corner, -1, axis=1) - corner, axis=2) > limit
+        if not long.any():
+            break
+        data = split_edges(points, triangles, long)
+        points, triangles = np.asarray(data.points, float), data.faces.reshape(-1, 4)[:, 1:]
+    return points, triangles
 
 
 def signed_volume(points: np.ndarray, triangles: np.ndarray) -> float:

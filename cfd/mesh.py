@@ -6,7 +6,11 @@ the lumen (cfd.curved_walls). An attempt that fails, or makes a bad cell, is rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -178,12 +182,28 @@ def filled(points_mm: np.ndarray, triangles: np.ndarray, label: np.ndarray, algo
         gmsh.option.setNumber("Mesh.Optimize", 1)
         gmsh.model.add("lumen")
         _add_surfaces(points_mm, triangles, label)
-        gmsh.model.mesh.generate(3)
+        with _printing_to_errors():
+            gmsh.model.mesh.generate(3)
         return _read_back(np.unique(label))
     except Exception as error:  # gmsh raises nothing more specific
         raise RuntimeError(str(error).strip() or "gmsh stopped without a message") from error
     finally:
         gmsh.finalize()
+
+
+@contextlib.contextmanager
+def _printing_to_errors() -> Iterator[None]:
+    """What gmsh's libraries print in spite of `General.Terminal` goes to standard error: standard output belongs to whoever reads the answer."""
+    flush, kept = ctypes.CDLL(None).fflush, os.dup(1)
+    sys.stdout.flush()
+    flush(None)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        flush(None)  # what C has kept back
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _add_surfaces(points_mm, triangles, label):

@@ -1,13 +1,17 @@
+import ctypes
+
 import gmsh
 import numpy as np
 import pytest
+import pyvista as pv
 
 import cfd.mesh
 from ccta.errors import SolverFailed
+from ccta.model import Surface
 from ccta.units import mm_to_m
 from cfd.flow_space import flow_space
-from cfd.lumen import lumens_from_case
-from cfd.lumen_reading import signed_volume
+from cfd.lumen import lumens_from_case, lumens_from_surface
+from cfd.lumen_reading import closed_surface, signed_volume
 from cfd.mesh import MeshSettings, build_mesh, joined, save_mesh
 from cfd.mesh_size import gently_growing
 from tests.cfd.lumens import closed_tube, closed_y
@@ -105,3 +109,24 @@ def test_sizes_grow_gently_away_from_a_narrow_place():
     size = gently_growing(np.stack([x, 0 * x, 0 * x], axis=1), np.where(np.abs(x - 5) < 0.2, 0.1, 0.6), 0.15)
     assert np.abs(np.diff(size)).max() <= 0.15 * 0.1 + 1e-12
     assert size.min() == 0.1 and size[0] == pytest.approx(0.6)
+
+
+def test_a_drawn_cylinder_with_flat_caps_is_meshed():
+    """pyvista's own: two rings of points, walls as long as the vessel. Its shape stays."""
+    drawn = pv.Cylinder(radius=1.5, height=20.0, resolution=60, capping=True).triangulate().clean()
+    surface = Surface(np.asarray(drawn.points, float), drawn.faces.reshape(-1, 4)[:, 1:])
+    data = closed_surface(surface).data
+    corner = np.asarray(data.points)[data.faces.reshape(-1, 4)[:, 1:]]
+    assert np.linalg.norm(corner - np.roll(corner, 1, axis=1), axis=2).max() <= 0.5 * 2.8
+    assert data.volume == pytest.approx(drawn.volume, rel=1e-6) and data.is_manifold
+    (lumen,) = lumens_from_surface(surface)
+    mesh = build_mesh(lumen)
+    assert mesh.attempts == () and mesh.worst_quality > 0.1 and mesh.names == ("wall", "inlet_0", "outlet_0")
+
+
+def test_what_gmshs_libraries_print_does_not_reach_standard_output(capfd):
+    with cfd.mesh._printing_to_errors():
+        ctypes.CDLL(None).printf(b"PLC Error: a segment and a facet intersect\n")
+    print("the answer")
+    out, err = capfd.readouterr()
+    assert out == "the answer\n" and "PLC Error" in err
