@@ -85,8 +85,13 @@ def delivered(node: Node) -> dict[str, str]:
 
 
 def own(case: Case) -> dict[str, str]:
-    """Instance UID -> name of the case's objects."""
-    return {str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID): path.stem for path in case.path("dicom").glob("*.dcm")}
+    """Instance UID -> name of the case's objects, which may just be made anew."""
+    while True:
+        try:
+            paths = [path for path in case.path("dicom").glob("*.dcm") if not path.name.startswith(".")]
+            return {str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID): path.stem for path in paths}
+        except FileNotFoundError:
+            time.sleep(0.1)
 
 
 def test_a_draft_is_rejected_when_signed_and_each_version_is_there_once(ward):
