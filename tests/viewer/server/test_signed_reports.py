@@ -4,11 +4,12 @@ import pytest
 from sqlalchemy import select
 
 from tests.viewer.server.small_dicom import bytes_of, pdf_object
+from viewer.server.intake import next_generation
 from viewer.server.node import Node
-from viewer.server.results import order_deliveries, result_objects
+from viewer.server.results import objects_of, order_deliveries, result_objects
 from viewer.server.settings import ListenSettings, OutSettings, Pacs, ServerSettings
 from viewer.server.signatures import SignedReports
-from viewer.server.store import Delivery, Study, open_store
+from viewer.server.store import NOTES_FOLDER, Delivery, Study, open_store
 from viewer.server.work import Ended
 
 UIDS = ("1.2.3", "1.2.4")
@@ -77,6 +78,20 @@ def test_what_the_draft_left_undelivered_is_withdrawn_when_the_report_is_signed(
     assert set(deliveries(reports)) == {there, draft} and reports.round() == 2
     (signed,) = (one.sop_uid for one in result_objects(root))
     assert deliveries(reports) == {there: "there", signed: "pending"}
+
+
+def test_late_images_do_not_take_back_a_note_that_has_not_gone_out_yet(ward):
+    """The drafts are no drafts any more once a note on them is ordered: without it the PACS would show them for ever."""
+    reports, _, _ = ward
+    note = reports.settings.data_folder / NOTES_FOLDER / "1.2.3" / "note.dcm"
+    note.parent.mkdir(parents=True)
+    note.write_bytes(bytes_of(pdf_object("1.2.3")))
+    made(root := reports.settings.data_folder / "cases" / "1.2.3" / "1")
+    with reports.store.writing() as session:
+        order_deliveries(session, reports.settings, session.get(Study, 1), [*result_objects(root), *objects_of([note])])
+        session.flush()
+        next_generation(session, session.get(Study, 1))
+    assert deliveries(reports) == {objects_of([note])[0].sop_uid: "pending"}
 
 
 @pytest.mark.parametrize(
