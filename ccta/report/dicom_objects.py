@@ -24,7 +24,7 @@ from ccta.report.dicom_documents import captures, encapsulated_pdf, key_objects
 from ccta.report.dicom_origin import Origin
 from ccta.report.dicom_places import places_of
 from ccta.report.dicom_seg import HEART_SEGMENTS, LUMEN_SEGMENT, calcium_segments, plaque_segments, segmentation
-from ccta.report.dicom_sr import Amended, report_sr
+from ccta.report.dicom_sr import Amended, earlier_uid, report_sr
 from ccta.source_series import SourceSeries
 from ccta.storage import atomic_path
 
@@ -73,11 +73,17 @@ def _objects(case: Case) -> Iterator[tuple[str, Dataset]]:
     main = Origin(case.read_source("source" if case.path("source").exists() else "calcium_source"), at)
     yield from _segmentations(case, findings, at)
     places = places_of(case, findings)
-    report = report_sr(main, findings, places, signed)
+    report = (signed and _sent_earlier(case, earlier_uid(main, findings, places, signed))) or report_sr(main, findings, places, signed)
     yield "sr_measurements", report
     if signed:
         yield from _addenda(case, main.source, signed, lambda origin, amended: report_sr(origin, findings, places, signed, amended), report)
     yield from _documents(case, main, signed)
+
+
+def _sent_earlier(case: Case, uid: str) -> Dataset | None:
+    """The SR of this signed version as an earlier version of the software made it: a second one would be another signed report."""
+    path = case.path("dicom") / "sr_measurements.dcm"
+    return dcmread(path) if path.exists() and _instance(path) == uid else None
 
 
 def _addenda(case: Case, source: SourceSeries, signed: SignedVersion, sr_of: Callable[[Origin, Amended], Dataset], previous: Dataset) -> Iterator:

@@ -16,6 +16,7 @@ from ccta.reading.label_names import case_labels
 from ccta.reading.structured_reports import measurements_of
 from ccta.report import signing
 from ccta.report.dicom_objects import write_objects
+from ccta.report.dicom_origin import Origin
 from tests.ccta.dicom_case import FRAME, NAME, STUDY, report, write_dicom_case
 from tests.conftest import run_ccta
 
@@ -147,6 +148,26 @@ def test_an_addendum_is_a_pdf_and_an_sr_that_follows_the_signed_one(case, tmp_pa
     if shutil.which("dsrdump"):
         text = subprocess.run(["dsrdump", "+U8", paths["sr_addendum_3"]], capture_output=True, text=True, check=True).stdout
         assert "与外科讨论。" in text and "Predecessor Docs" in text
+
+
+def test_a_signed_sr_of_an_earlier_version_is_not_made_a_second_time(case, tmp_path):
+    """Its instance UID did not follow from the places. What is added now follows that one."""
+    copy = Case.open(shutil.copytree(case.root, tmp_path / "case"))
+    report(copy)
+    signing.sign(copy, "王医生")
+    path = next(path for path in write_objects(copy) if path.stem == "sr_measurements")
+    findings, signed = copy.findings(), signing.signed_as(copy)
+    old = dcmread(path)
+    old.SOPInstanceUID = Origin(copy.read_source(), signing.report_time(copy)).uid(
+        "instance", "measurements", findings.model_dump_json(), repr(sorted(range(len(findings.stenoses)))), signed.at
+    )
+    old.file_meta.MediaStorageSOPInstanceUID = old.SOPInstanceUID
+    old.save_as(path)
+    signing.add_addendum(copy, "李医生", "More.")
+    made = {path.stem: dcmread(path) for path in write_objects(copy)}
+    assert made["sr_measurements"].SOPInstanceUID == old.SOPInstanceUID
+    (study,) = made["sr_addendum_2"].PredecessorDocumentsSequence
+    assert study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == old.SOPInstanceUID
 
 
 def test_labels_on_another_grid_keep_their_place(case, files, tmp_path):
