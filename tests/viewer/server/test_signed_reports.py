@@ -10,7 +10,7 @@ from viewer.server.results import objects_of, order_deliveries, result_objects
 from viewer.server.settings import ListenSettings, OutSettings, Pacs, ServerSettings
 from viewer.server.signatures import SignedReports
 from viewer.server.store import NOTES_FOLDER, Delivery, Study, open_store
-from viewer.server.work import Ended
+from viewer.server.work import Ended, export_objects
 
 UIDS = ("1.2.3", "1.2.4")
 
@@ -92,6 +92,14 @@ def test_late_images_do_not_take_back_a_note_that_has_not_gone_out_yet(ward):
         session.flush()
         next_generation(session, session.get(Study, 1))
     assert deliveries(reports) == {objects_of([note])[0].sop_uid: "pending"}
+
+
+def test_objects_are_made_without_the_uids_that_were_rejected_in_the_study(ward, monkeypatch):
+    commands = []
+    monkeypatch.setattr("viewer.server.work.run_bound", lambda command, *more: commands.append(command) or Ended(0, ""))
+    folder = ward[0].settings.data_folder
+    export_objects(ward[0].settings, folder / "cases" / "1.2.3" / "1", lambda line: True)
+    assert commands[0][-2:] == ["--rejected", str(folder / "rejections" / "1.2.3")]
 
 
 @pytest.mark.parametrize(
