@@ -43,14 +43,20 @@ def nearest_place(tree: CoronaryTree, position_mm) -> tuple[int, int] | None:
     return found
 
 
-def _renamed(tree: CoronaryTree, index: int, point: int, segment: int) -> CoronaryTree:
-    """The run of points with the same name as this one; the branch's name follows where it was that of the segment."""
-    branch = tree.branches[index]
+def run_of(branch: Branch, point: int) -> tuple[int, int]:
+    """(first, last) point of the run with the same name as this one."""
     first = last = point
     while first > 0 and branch.segment[first - 1] == branch.segment[point]:
         first -= 1
     while last < len(branch.segment) - 1 and branch.segment[last + 1] == branch.segment[point]:
         last += 1
+    return first, last
+
+
+def _renamed(tree: CoronaryTree, index: int, point: int, segment: int) -> CoronaryTree:
+    """The run of points with the same name as this one; the branch's name follows where it was that of the segment."""
+    branch = tree.branches[index]
+    first, last = run_of(branch, point)
     ids = branch.segment.copy()
     ids[first : last + 1] = segment
     was = SEGMENTS.get(int(branch.segment[point]), ("",))[0]

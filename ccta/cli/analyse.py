@@ -99,8 +99,8 @@ def open_case(source: Path, root: Path, settings_file: Path | None) -> tuple[Cas
     return case, values
 
 
-def run_and_tell(case: Case, stages: list[Stage], settings: Settings, resume: bool, as_json: bool) -> list[StageResult]:
-    """Runs the stages with progress, then says how each ended and where the report is."""
+def run_and_tell(case: Case, stages: list[Stage], settings: Settings, resume: bool, as_json: bool, more: dict | None = None) -> list[StageResult]:
+    """Runs the stages with progress, then says how each ended and where the report is. more: further keys of the JSON line."""
     started = time.monotonic()
     with reporting() as start:
         results = run_stages(case, stages, settings, start, resume, shlex.join(["ccta", *sys.argv[1:]]))
@@ -109,5 +109,5 @@ def run_and_tell(case: Case, stages: list[Stage], settings: Settings, resume: bo
     report = case.path("report_html")
     say(f"case         {case.root}  ({time.monotonic() - started:.0f} s)" + (f"\nreport       {report}" if report.exists() else ""))
     if as_json:
-        print_json({"case": str(case.root), "stages": [vars(result) for result in results]})
+        print_json({"case": str(case.root), "stages": [vars(result) for result in results], **(more or {})})
     return results

@@ -41,11 +41,13 @@ def edits(
     target = Case.open(case)
     if undo + redo + (source is not None) > 1:
         raise BadInput("--undo, --redo and --from do not go together; give one of them")
+    more = {}
     if source is not None:
         from ccta.adopting import adopt_report
 
         adopted = adopt_report(target, source, by or getpass.getuser(), load_settings(target.root / "case.toml"))
         say("\n".join([f"{len(adopted.edits)} corrections made of {source}", *(f"left out: {one}" for one in adopted.left_out)]))
+        more = {"left_out": adopted.left_out}
     history = editing.undo(target) if undo else editing.redo(target) if redo else target.edits()
     rows = [[str(i), one.at, one.by, one.place, one.what, one.before, one.after, one.state] for i, one in enumerate(history, 1)]
     print_table(f"{len(rows)} corrections by hand", ["edit", "when", "who", "where", "what", "before", "after", "state"], rows)
@@ -58,4 +60,4 @@ def edits(
     elif undo or redo or source is not None:
         say(f"what follows is not computed yet; run `ccta edits --apply {target.root}` next")
     if as_json:
-        print_json({"case": str(target.root), "edits": HISTORY.dump_python(history, mode="json")})
+        print_json({"case": str(target.root), "edits": HISTORY.dump_python(history, mode="json"), **more})

@@ -28,6 +28,9 @@ def export(
     fhir: Annotated[bool, typer.Option("--fhir", help="report.fhir.json: FHIR R4 DiagnosticReport, ImagingStudy, Observations.")] = False,
     hl7: Annotated[bool, typer.Option("--hl7", help="report.hl7: HL7 v2.5.1 ORU^R01 with the PDF.")] = False,
     table: Annotated[bool, typer.Option("--csv", help="patient.csv, vessel.csv, segment.csv, lesion.csv, as the tables of a cohort.")] = False,
+    rejected: Annotated[
+        Path | None, typer.Option(help="Folder of rejection notes (KO) that a PACS was sent: DICOM objects that they name get other instance UIDs.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The results of a case for other systems; all of them where none is named."""
@@ -40,18 +43,19 @@ def export(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageFailed(f"{out} cannot be made ({error.strerror}); choose another folder") from error
-    written = [path for kind in chosen for path in WRITERS[kind](target, out)]
+    written = [path for kind in chosen for path in (_dicom(target, out, rejected) if kind == "dicom" else WRITERS[kind](target, out))]
     for path in written:
         say(str(path))
     if as_json:
         print_json({"case": str(target.root), "files": [str(path) for path in written]})
 
 
-def _dicom(case: Case, out: Path) -> list[Path]:
+def _dicom(case: Case, out: Path, notes: Path | None) -> list[Path]:
+    from ccta.report.dicom_documents import rejected_by
     from ccta.report.dicom_objects import write_objects
 
     made = []
-    for path in write_objects(case):
+    for path in write_objects(case, rejected_by(notes) if notes else frozenset()):
         with atomic_path(out / path.name) as temporary:
             shutil.copyfile(path, temporary)
         made.append(out / path.name)
@@ -92,4 +96,4 @@ def _written(path: Path, text: str) -> Path:
     return path
 
 
-WRITERS = {"dicom": _dicom, "fhir": _fhir, "hl7": _hl7, "csv": _csv}
+WRITERS = {"fhir": _fhir, "hl7": _hl7, "csv": _csv}

@@ -54,13 +54,17 @@ def lesions(
         if left_out:
             say(f"`ccta calcium INPUT {target.root} --regions {source}` scores the report's lesions as they are outlined in it")
         if not edits:
+            if as_json:
+                print_json({"case": str(target.root), "stages": [], "left_out": left_out})
             return
+        more = {"left_out": left_out}
     else:
         if said != 1:
             raise BadInput(f"say what lesion {lesion} is: --vessel LM|LAD|LCx|RCA, --accept or --reject, one of them")
         correct(target, lesion, after_of(found, lesion, vessel, reject), by or getpass.getuser())
+        more = {}
     settings = load_settings(target.root / "case.toml")
-    run_and_tell(target, select(pipeline(), ["verdict", "report"]), settings, False, as_json)
+    run_and_tell(target, select(pipeline(), ["verdict", "report"]), settings, False, as_json, more)
     tell_stale(target, settings)
 
 

@@ -49,10 +49,15 @@ def numbered(arteries: np.ndarray) -> np.ndarray:
     result = np.zeros(arteries.shape, np.uint16)
     for artery in range(1, len(VESSELS) + 1):
         parts, count = ndimage.label(arteries == artery, np.ones((3, 3, 3)))
-        if count >= ARTERY:
-            raise BadInput(f"the regions hold {count} separate pieces of {VESSELS[artery - 1]}; a reader's lesions are far fewer: give lesions, not noise")
+        _check_count(count, f"separate pieces of {VESSELS[artery - 1]}")
         result[parts > 0] = ARTERY * artery + parts[parts > 0]
     return result
+
+
+def _check_count(count: int, what: str) -> None:
+    """BadInput for numbers that would be those of another artery."""
+    if count >= ARTERY:
+        raise BadInput(f"the regions hold {count} {what}; a reader's lesions are far fewer: give lesions, not noise")
 
 
 def _is_dicom(path: Path) -> bool:
@@ -65,7 +70,9 @@ def _reported(path: Path, image: Volume, source: SourceSeries | Unavailable | No
     if not source:
         raise BadInput(f"{path} is a report of a DICOM study, and this image comes of none; give regions as NIfTI, NRRD or MHA labels")
     labels = np.zeros(image.array.shape, np.uint16)
-    for number, lesion in enumerate(calcium_of(path, source), 1):
+    lesions = calcium_of(path, source)
+    _check_count(len(lesions), "lesions")
+    for number, lesion in enumerate(lesions, 1):
         if len(lesion.outlines_mm[0]) < 3:
             raise BadInput(f"{path} gives {lesion.name} as a point, not as an outline; correct the list with `ccta lesions CASE --from {path}`")
         for outline in lesion.outlines_mm:

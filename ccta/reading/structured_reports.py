@@ -22,6 +22,7 @@ UNDEFINED = 0xFFFFFFFF
 """Length of a sequence that ends with an item of its own (PS3.5, 7.5.1); pydicom misses that item by itself."""
 VESSEL_OF = {value: vessel for vessel, (value, _) in terms.VESSELS.items()}
 SEGMENT_OF = {value: segment for segment, (value, _) in terms.SEGMENTS.items()}
+EVIDENCE = ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence")
 SAME_STUDY = (("PatientID", "patient"), ("StudyInstanceUID", "study"))
 
 
@@ -47,19 +48,25 @@ class Placed:
 
 @dataclass(frozen=True, eq=False)
 class LabelReport:
-    """The lesions and segments of a report of ours. None where the case that it was made of had no such list, or it was made before places were written."""
+    """The lesions and segments of a report of ours. series: the UIDs of those that it was made of.
+
+    None where the case that it was made of had no such list, or it was made before places were written.
+    """
 
     path: Path
     header: dict[str, str]
+    series: frozenset[str]
     stenoses: tuple[Placed, ...] | None
     segments: tuple[Placed, ...]
     calcium: tuple[Placed, ...] | None
 
     def check_is_of(self, source: SourceSeries, placed: tuple[Placed, ...]) -> None:
-        """BadInput unless the report is of the series' patient and study, and these places are in its frame of reference."""
+        """BadInput unless the report was made of the series, among others, and these places are in its frame of reference."""
         for keyword, word in SAME_STUDY:
             if self.header[keyword] != source[keyword]:
                 raise BadInput(f"{self.path} is a report of another {word} than this image; give one of the same study")
+        if source["SeriesInstanceUID"] not in self.series:
+            raise BadInput(f"{self.path} was made of another series of this study, such as another phase; give the report of this series")
         if any(one.frame != source["FrameOfReferenceUID"] for one in placed):
             raise BadInput(f"{self.path} has its places in another frame of reference than this image; it was made of another series")
 
@@ -92,13 +99,14 @@ def read_labels(path: Path) -> LabelReport:
         groups = _found(report, GROUP)
         placed = [(_term(group, FINDING), one) for group in groups if (one := _placed(group)) is not None]
         scores = [_values(group).get(terms.CALCIUM_SCORE[0]) for group in groups if _name(group) == "Patient"]
+        series = frozenset(str(one.SeriesInstanceUID) for name in EVIDENCE for study in report.get(name) or () for one in study.ReferencedSeriesSequence)
         graded = any(_name(group).startswith("Segment") and terms.DIAMETER_STENOSIS[0] in _values(group) for group in groups)
     except Exception as error:  # a damaged report brings many types
         raise _damaged(path, error) from error
     stenoses, calcium = (tuple(one for finding, one in placed if finding == term[0]) for term in (terms.STENOSIS, terms.CALCIFICATION))
     unplaced = scores and scores[0] and not calcium  # of a version that did not write the places of calcium
     return LabelReport(
-        Path(path), {keyword: str(report.get(keyword, "")) for keyword, _ in SAME_STUDY}, stenoses if stenoses or graded else None,
+        Path(path), {keyword: str(report.get(keyword, "")) for keyword, _ in SAME_STUDY}, series, stenoses if stenoses or graded else None,
         tuple(one for finding, one in placed if not finding and one.site in SEGMENT_OF),
         None if unplaced or not (scores and scores[0] is not None) else calcium,
     )  # fmt: skip

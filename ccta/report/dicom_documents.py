@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import highdicom as hd
 import numpy as np
@@ -11,10 +12,11 @@ from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from highdicom.sc import SCImage
 from highdicom.sr import CodeContentItem, RelationshipTypeValues
 from PIL import Image
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, SegmentationStorage
 
+from ccta.errors import BadInput
 from ccta.report import dicom_codes as codes
 from ccta.report.dicom_origin import RESEARCH, SERIAL, Origin, finished, version
 from ccta.terms import MAKER, MODEL
@@ -87,6 +89,18 @@ def key_objects(origin: Origin, shown: Sequence[Dataset], description: str) -> K
     for word in ("manufacturer_model_name", "device_serial_number", "software_versions"):
         given.pop(word)
     return finished(KeyObjectSelectionDocument(list(shown), content, transfer_syntax_uid=ExplicitVRLittleEndian, **given), origin)
+
+
+def rejected_by(folder: Path) -> frozenset[str]:
+    """The instance UIDs that the notes in a folder reject, none where it is not there. BadInput for a file that is no such note."""
+    named: set[str] = set()
+    for path in sorted(folder.glob("*.dcm")):
+        try:
+            content = dcmread(path).ContentSequence
+            named |= {str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for item in content if "ReferencedSOPSequence" in item}
+        except Exception as error:  # pydicom raises a dozen types for what is damaged
+            raise BadInput(f"{path} is no rejection note, or it is damaged ({type(error).__name__}); take it away, or restore it") from error
+    return frozenset(named)
 
 
 def rejection_note(origin: Origin, drafts: Sequence[tuple[str, str, str]], reason: str) -> KeyObjectSelectionDocument:

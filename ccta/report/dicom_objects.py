@@ -7,6 +7,7 @@ that gets it twice has it once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -24,16 +25,18 @@ from ccta.report.dicom_documents import captures, encapsulated_pdf, key_objects
 from ccta.report.dicom_origin import Origin
 from ccta.report.dicom_places import places_of
 from ccta.report.dicom_seg import HEART_SEGMENTS, LUMEN_SEGMENT, calcium_segments, plaque_segments, segmentation
-from ccta.report.dicom_sr import Amended, report_sr
-from ccta.source_series import SourceSeries
+from ccta.report.dicom_sr import Amended, earlier_uid, report_sr
 from ccta.storage import atomic_path
 
 MAIN_PICTURES = ("ffr_tree", "pullback", "cross")
 """Of the report, beside the straightened vessels: sent as Secondary Captures."""
 
 
-def write_objects(case: Case) -> list[Path]:
-    """All objects of the case as it stands, in CASE/dicom, and nothing else there. Signed where its report is. BadInput for a case not read from DICOM."""
+def write_objects(case: Case, rejected: frozenset[str] = frozenset()) -> list[Path]:
+    """All objects of the case as it stands, in CASE/dicom, and nothing else there. Signed where its report is. BadInput for a case not read from DICOM.
+
+    rejected: instance UIDs that a PACS was told to hide; the same content has another one then.
+    """
     if case.unavailable("source") or not (case.path("source").exists() or case.path("calcium_source").exists()):
         raise BadInput(_no_source(case))
     folder = case.path("dicom")
@@ -41,7 +44,7 @@ def write_objects(case: Case) -> list[Path]:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise StorageFailed(f"{folder} cannot be made ({error.strerror}); free some space or choose another place") from error
-    written = [_stored(folder / f"{name}.dcm", dataset) for name, dataset in _objects(case)]
+    written = [_stored(folder / f"{name}.dcm", dataset) for name, dataset in _objects(case, rejected)]
     for old in set(folder.glob("*.dcm")) - set(written):
         old.unlink()
     return written
@@ -66,25 +69,31 @@ def _instance(path: Path) -> str:
     return str(dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"], force=True).get("SOPInstanceUID", ""))
 
 
-def _objects(case: Case) -> Iterator[tuple[str, Dataset]]:
+def _objects(case: Case, rejected: frozenset[str]) -> Iterator[tuple[str, Dataset]]:
     """(file name, object) of everything that the case has."""
     findings, signed = case.findings(), signing.signed_as(case)
     at = signing.report_time(case)
-    main = Origin(case.read_source("source" if case.path("source").exists() else "calcium_source"), at)
-    yield from _segmentations(case, findings, at)
+    main = Origin(case.read_source("source" if case.path("source").exists() else "calcium_source"), at, rejected)
+    yield from _segmentations(case, findings, main)
     places = places_of(case, findings)
-    report = report_sr(main, findings, places, signed)
+    report = (signed and _sent_earlier(case, earlier_uid(main, findings, places, signed))) or report_sr(main, findings, places, signed)
     yield "sr_measurements", report
     if signed:
-        yield from _addenda(case, main.source, signed, lambda origin, amended: report_sr(origin, findings, places, signed, amended), report)
+        yield from _addenda(case, main, signed, lambda origin, amended: report_sr(origin, findings, places, signed, amended), report)
     yield from _documents(case, main, signed)
 
 
-def _addenda(case: Case, source: SourceSeries, signed: SignedVersion, sr_of: Callable[[Origin, Amended], Dataset], previous: Dataset) -> Iterator:
+def _sent_earlier(case: Case, uid: str) -> Dataset | None:
+    """The SR of this signed version as an earlier version of the software made it: a second one would be another signed report."""
+    path = case.path("dicom") / "sr_measurements.dcm"
+    return dcmread(path) if path.exists() and _instance(path) == uid else None
+
+
+def _addenda(case: Case, main: Origin, signed: SignedVersion, sr_of: Callable[[Origin, Amended], Dataset], previous: Dataset) -> Iterator:
     """Of each addendum to the signed report: its PDF, and the SR that follows `previous`, which holds all addenda so far."""
     addenda = [one for one in case.reader().versions if one.kind == "addendum" and one.amends == signed.number]
     for count, version in enumerate(addenda, 1):
-        origin = Origin(source, datetime.fromisoformat(version.at).astimezone())
+        origin = replace(main, at=datetime.fromisoformat(version.at).astimezone())
         folder, words = signing.version_folder(case, version.number), f"Addendum to the coronary CT report, version {version.number}"
         yield (
             f"pdf_addendum_{version.number}",
@@ -94,17 +103,17 @@ def _addenda(case: Case, source: SourceSeries, signed: SignedVersion, sr_of: Cal
         yield f"sr_addendum_{version.number}", previous
 
 
-def _segmentations(case: Case, findings: Findings, at: datetime) -> Iterator[tuple[str, Dataset]]:
+def _segmentations(case: Case, findings: Findings, main: Origin) -> Iterator[tuple[str, Dataset]]:
     made = []
     if case.path("source").exists():
-        origin = Origin(case.read_source(), at)
+        origin = replace(main, source=case.read_source())
         if case.path("heart").exists():
             made.append(("seg_heart", segmentation(origin, "heart", 1, case.read_volume("heart"), HEART_SEGMENTS)))
         if case.path("coronary").exists():
             made.append(("seg_coronary", segmentation(origin, "coronary arteries", 2, *_coronary(case))))
     if case.path("calcium_source").exists() and case.path("calcium_labels").exists() and findings.calcium:
         vessels = {lesion.id: lesion.vessel for lesion in findings.calcium.lesions}
-        origin = Origin(case.read_source("calcium_source"), at)
+        origin = replace(main, source=case.read_source("calcium_source"))
         made.append(("seg_calcium", segmentation(origin, "calcium", 3, case.read_volume("calcium_labels"), calcium_segments(vessels))))
     yield from ((name, dataset) for name, dataset in made if dataset is not None)
 

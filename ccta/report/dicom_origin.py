@@ -33,10 +33,11 @@ SEXES = ("M", "F", "O")
 
 @dataclass(frozen=True)
 class Origin:
-    """A source series and the moment that the objects carry."""
+    """A source series and the moment that the objects carry. rejected: instance UIDs that a PACS was told to hide, which no object may have again."""
 
     source: SourceSeries
     at: datetime
+    rejected: frozenset[str] = frozenset()
 
     @cached_property
     def datasets(self) -> list[Dataset]:
@@ -105,7 +106,7 @@ class Origin:
         return {
             "series_instance_uid": self.uid("series", kind),
             "series_number": FIRST_SERIES + number,
-            "sop_instance_uid": self.uid("instance", kind, *content),
+            "sop_instance_uid": self._instance_uid(kind, *content),
             "instance_number": 1,
             "manufacturer": MAKER,
             "manufacturer_model_name": MODEL,
@@ -116,6 +117,14 @@ class Origin:
             "content_date": self.at.date(),
             "content_time": self.at.time(),
         }
+
+    def _instance_uid(self, *content) -> UID:
+        """Of the content; another one where that was rejected, since what is hidden under a UID stays hidden (IHE IOCM)."""
+        made, count = self.uid("instance", *content), 0
+        while made in self.rejected:
+            count += 1
+            made = self.uid("instance", *content, f"after rejection {count}")
+        return made
 
 
 def version() -> str:

@@ -1,7 +1,7 @@
 """Findings as a Comprehensive 3D SR after TID 1500: a measurement group per patient, vessel, segment and stenosis, coded, with UCUM units.
 
-Each carries its place (SCOORD3D), so that `ccta.reading.structured_reports` finds it again: a stenosis the lumen's outline at its narrowest, or that point
-alone where no outline is known; a segment a point of it; a calcium lesion its outlines in the slices that were scored.
+What has a place in the patient carries it (SCOORD3D), so that `ccta.reading.structured_reports` finds it again: a stenosis the lumen's outline at its
+narrowest, or that point alone where no outline is known; a segment a point of it; a calcium lesion its outlines in the slices that were scored.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def report_sr(origin: Origin, findings: Findings, places: Places, signed: Signed
     told = [findings.model_dump_json(), places.digest(), *((one.number, one.at, one.text) for one in verifiers)]
     verified = {"is_verified": True, "verifying_observer_name": signed.by, "verifying_organization": "not given"} if signed else {}
     document = sr.Comprehensive3DSR(
-        evidence=origin.datasets,
+        evidence=[*origin.datasets, *_scored(origin, places)],
         content=content[0],
         is_complete=True,
         is_final=signed is not None,
@@ -61,6 +61,17 @@ def report_sr(origin: Origin, findings: Findings, places: Places, signed: Signed
     if verifiers:
         document.VerifyingObserverSequence = [_verifier(document.VerifyingObserverSequence[0], one) for one in verifiers]
     return finished(document, origin)
+
+
+def _scored(origin: Origin, places: Places) -> list[Dataset]:
+    """The slices that calcium was scored in, where they are of another series."""
+    source = places.calcium_source
+    return replace(origin, source=source).datasets if source and source["SeriesInstanceUID"] != origin.source["SeriesInstanceUID"] else []
+
+
+def earlier_uid(origin: Origin, findings: Findings, places: Places, signed: SignedVersion) -> str:
+    """The instance UID of a signed SR as it was made before SRs told the places of segments and calcium (version 0.1.0)."""
+    return origin.uid("instance", "measurements", findings.model_dump_json(), repr(sorted(places.throats)), signed.at)
 
 
 def _observer(origin: Origin) -> sr.ObservationContext:

@@ -15,7 +15,9 @@ from ccta.errors import BadInput
 from ccta.reading.label_names import case_labels
 from ccta.reading.structured_reports import measurements_of
 from ccta.report import signing
+from ccta.report.dicom_documents import rejection_note
 from ccta.report.dicom_objects import write_objects
+from ccta.report.dicom_origin import Origin
 from tests.ccta.dicom_case import FRAME, NAME, STUDY, report, write_dicom_case
 from tests.conftest import run_ccta
 
@@ -147,6 +149,44 @@ def test_an_addendum_is_a_pdf_and_an_sr_that_follows_the_signed_one(case, tmp_pa
     if shutil.which("dsrdump"):
         text = subprocess.run(["dsrdump", "+U8", paths["sr_addendum_3"]], capture_output=True, text=True, check=True).stdout
         assert "与外科讨论。" in text and "Predecessor Docs" in text
+
+
+def test_a_signed_sr_of_an_earlier_version_is_not_made_a_second_time(case, tmp_path):
+    """Its instance UID did not follow from the places. What is added now follows that one."""
+    copy = Case.open(shutil.copytree(case.root, tmp_path / "case"))
+    report(copy)
+    signing.sign(copy, "王医生")
+    path = next(path for path in write_objects(copy) if path.stem == "sr_measurements")
+    findings, signed = copy.findings(), signing.signed_as(copy)
+    old = dcmread(path)
+    old.SOPInstanceUID = Origin(copy.read_source(), signing.report_time(copy)).uid(
+        "instance", "measurements", findings.model_dump_json(), repr(sorted(range(len(findings.stenoses)))), signed.at
+    )
+    old.file_meta.MediaStorageSOPInstanceUID = old.SOPInstanceUID
+    old.save_as(path)
+    signing.add_addendum(copy, "李医生", "More.")
+    made = {path.stem: dcmread(path) for path in write_objects(copy)}
+    assert made["sr_measurements"].SOPInstanceUID == old.SOPInstanceUID
+    (study,) = made["sr_addendum_2"].PredecessorDocumentsSequence
+    assert study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == old.SOPInstanceUID
+
+
+def test_what_was_rejected_comes_again_as_another_instance(case, files, tmp_path, capsys):
+    """A correction was signed, its draft rejected, and the correction taken back: a PACS shows nothing under the rejected UIDs."""
+    copy = Case.open(shutil.copytree(case.root, tmp_path / "case"))
+    before = {name: dcmread(path).SOPInstanceUID for name, path in files.items()}
+    gone = dcmread(files["seg_calcium"])
+    note = rejection_note(Origin(copy.read_source(), signing.report_time(copy)), [(gone.SOPClassUID, gone.SeriesInstanceUID, gone.SOPInstanceUID)], "quality")
+    (tmp_path / "notes").mkdir()
+    note.save_as(tmp_path / "notes" / "note.dcm", enforce_file_format=True)
+    for _ in range(2):
+        assert run_ccta("export", copy.root, tmp_path / "out", "--dicom", "--rejected", tmp_path / "notes") == 0
+        after = {path.stem: dcmread(path) for path in (tmp_path / "out").glob("*.dcm")}
+        changed = {name for name in before if after[name].SOPInstanceUID != before[name]}
+        assert changed == {"seg_calcium"} and after["seg_calcium"].PixelData == gone.PixelData
+    (tmp_path / "notes" / "torn.dcm").write_bytes(b"")
+    capsys.readouterr()
+    assert run_ccta("export", copy.root, tmp_path / "out", "--dicom", "--rejected", tmp_path / "notes") == 2 and "no rejection note" in capsys.readouterr().err
 
 
 def test_labels_on_another_grid_keep_their_place(case, files, tmp_path):

@@ -11,12 +11,15 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 from scipy import ndimage
 
+from ccta import terms
 from ccta.coordinates import to_patient_mm
 from ccta.disease.calcium import score_regions
 from ccta.errors import BadInput
 from ccta.findings import Acquisition, Patient
 from ccta.model import Volume
 from ccta.reading.regions import read_regions
+from ccta.reading.structured_reports import Placed
+from tests.ccta.dicom_case import source
 from tests.ccta.reference_scorer import inside_polygon, reference_agatston
 
 SPACING = (0.5, 0.4, 3.0)
@@ -30,6 +33,20 @@ DRAWN = (
 )
 """(name as in COCA, slice, corners in voxel indices)."""
 ARTERY = {"Left Anterior Descending Artery": "LAD", "Right Coronary Artery": "RCA", "Left Coronary Artery": "LM", "Left Circumflex Artery": "LCx"}
+
+
+def test_more_lesions_of_a_report_than_one_artery_has_numbers_are_refused(image, tmp_path, monkeypatch):
+    """The thousandth of the left main would be numbered as one of the LAD."""
+    lesion = Placed("Calcium 1 LM", terms.VESSELS["LM"][0], (to_patient_mm(np.array([[1.0, 1, 2], [5, 1, 2], [5, 5, 2]]), image.affine),), {}, "f")
+    listed = [lesion] * 999
+    monkeypatch.setattr("ccta.reading.regions._is_dicom", lambda path: True)
+    monkeypatch.setattr("ccta.reading.regions.is_report", lambda path: True)
+    monkeypatch.setattr("ccta.reading.regions.calcium_of", lambda path, source: tuple(listed))
+    (tmp_path / "sr.dcm").write_bytes(b"")
+    assert set(np.unique(read_regions(tmp_path / "sr.dcm", image, source=source()).array).tolist()) == {0, 1001}
+    listed.append(lesion)
+    with pytest.raises(BadInput, match="1000 lesions"):
+        read_regions(tmp_path / "sr.dcm", image, source=source())
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """A report of ours read back: stenoses and segment names of one case come into another case of the same study, and into no other."""
 
+import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,8 +95,10 @@ def test_stenoses_and_names_of_a_report_come_into_a_fresh_case_and_can_be_undone
 def test_the_report_of_the_case_itself_changes_nothing(fresh, copy, capsys):
     own = next(path for path in write_objects(copy) if path.stem == "sr_measurements")
     assert [one.site for one in read_labels(own).segments] == ["450960006", "91748002", "91750005"]
-    assert run_ccta("edits", copy.root, "--from", own) == 0 and copy.edits() == []
-    assert run_ccta("lesions", copy.root, "--from", own) == 0 and copy.calcium_edits() == []
+    for command in ("edits", "lesions"):
+        capsys.readouterr()
+        assert run_ccta(command, copy.root, "--from", own, "--json") == 0 and json.loads(capsys.readouterr().out.splitlines()[-1])["left_out"] == []
+    assert copy.edits() == [] and copy.calcium_edits() == []
 
 
 def test_the_calcium_list_of_a_report_comes_into_a_fresh_case(copy, fresh, tmp_path, capsys):
@@ -137,6 +141,17 @@ def test_a_case_with_another_frame_of_reference_or_without_dicom_is_refused(copy
     assert run_ccta("edits", copy.root, "--from", report) == 2 and "another frame of reference" in capsys.readouterr().err
     copy.path("source").unlink()
     assert run_ccta("edits", copy.root, "--from", report) == 2 and "not read from DICOM" in capsys.readouterr().err
+
+
+def test_a_report_of_another_series_of_the_study_is_refused_even_if_it_lists_nothing(copy, report, tmp_path, capsys):
+    """Another phase has the same frame of reference."""
+    for item, command in (("source", "edits"), ("calcium_source", "lesions")):
+        own = copy.read_source(item)
+        copy.write_source(item, own.model_copy(update={"header": {**own.header, "SeriesInstanceUID": own["SeriesInstanceUID"] + ".1"}}))
+        assert run_ccta(command, copy.root, "--from", report) == 2 and "another series" in capsys.readouterr().err
+    with pytest.raises(BadInput, match="another series"):
+        replace(read_labels(report), calcium=()).check_is_of(copy.read_source("calcium_source"), ())
+    assert copy.edits() == [] and copy.calcium_edits() == []
 
 
 def test_a_damaged_report_is_refused_wherever_it_was_cut(copy, report, tmp_path, capsys):

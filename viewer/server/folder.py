@@ -22,11 +22,13 @@ class WatchedFolder:
     def __init__(self, folder: Path, intake: Intake, settle_s: float):
         self.folder, self._intake, self._settle_s = folder, intake, settle_s
         self._seen: dict[Path, tuple[int, int, float]] = {}
+        self._missed: dict[Path, float] = {}  # file that waits behind one for which there is no room -> when it was noted last
 
     def look(self) -> int:
         """One look; gives the number of files taken in. Waits for room or the database without losing a file."""
         now, taken, seen = time.monotonic(), 0, {}
-        for path in self._files():
+        paths = self._files()
+        for number, path in enumerate(paths, 1):
             try:
                 status = path.stat()
             except OSError:
@@ -39,11 +41,27 @@ class WatchedFolder:
                     taken += self._take(path)
                 except (StorageFailed, DBAPIError) as error:
                     log.warning("the watched folder waits: %s", error if isinstance(error, StorageFailed) else "the database does not answer")
+                    self._miss(paths[number:], now)
                     break
             else:
                 seen[path] = (status.st_size, status.st_mtime_ns, since)
-        self._seen = seen
+        self._seen, self._missed = seen, {path: at for path, at in self._missed.items() if path in paths}
         return taken
+
+    def _miss(self, paths: list[Path], now: float) -> None:
+        """Their studies are not complete. Each file is read once, and again only before its note would be forgotten."""
+        again_s = self._intake.settings.intake.refused_wait_s / 2
+        due = [path for path in paths if now - self._missed.get(path, -again_s) >= again_s]
+        self._intake.miss(data for path in due if (data := self._read(path)))
+        self._missed |= dict.fromkeys(due, now)
+
+    def _read(self, path: Path) -> bytes:
+        """Nothing for what would not be taken."""
+        try:
+            fits = not path.is_symlink() and path.is_file() and path.stat().st_size <= self._intake.settings.intake.largest_mb * 1e6
+            return path.read_bytes() if fits else b""
+        except OSError:
+            return b""
 
     def _files(self) -> list[Path]:
         """Files in their order, hidden ones (as copying programs make) and refused ones left out."""

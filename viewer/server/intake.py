@@ -26,7 +26,7 @@ from ccta.errors import BadInput, StorageFailed
 from viewer.server.headers import Header, header_of
 from viewer.server.refused import Refused
 from viewer.server.settings import ServerSettings
-from viewer.server.store import Delivery, DeliveryState, Instance, Job, Store, Study, StudyState
+from viewer.server.store import NOTES_FOLDER, Delivery, DeliveryState, Instance, Job, Store, Study, StudyState
 
 STUDIES = "studies"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -85,8 +85,12 @@ class Intake:
         self.refused.note(headers, self.clock(), self.settings.intake.refused_wait_s)
 
     def _is_here(self, header: Header) -> bool:
-        with self.store.session() as session:
-            return session.get(Instance, header.sop_uid) is not None
+        """False also while the database is away: what is here after all is forgotten again when it comes, or after a time."""
+        try:
+            with self.store.session() as session:
+                return session.get(Instance, header.sop_uid) is not None
+        except DBAPIError:
+            return False
 
     def incomplete(self) -> set[str]:
         """The studies of which an instance was refused and has not come again, for `intake.refused_wait_s` at most: not to be taken for complete."""
@@ -216,9 +220,10 @@ def _count(session: Session, study: Study, header: Header, now_s: float) -> None
 
 
 def next_generation(session: Session, study: Study) -> None:
-    """Supersedes what was ordered or found: running and waiting jobs stop, results that the PACS has not been sent are not sent."""
+    """Supersedes what was ordered or found: running and waiting jobs stop, unsent results are not sent; notes that reject drafts are."""
     session.execute(update(Job).where(Job.study_id == study.id, Job.state.in_(["waiting", "running"])).values(state=StudyState.CANCELLED.value))
-    session.execute(delete(Delivery).where(Delivery.study_id == study.id, Delivery.state == DeliveryState.PENDING.value, Delivery.tries == 0))
+    unsent = (Delivery.study_id == study.id, Delivery.state == DeliveryState.PENDING.value, Delivery.tries == 0)
+    session.execute(delete(Delivery).where(*unsent, Delivery.path.not_like(f"{NOTES_FOLDER}/%")))  # a note is on what the PACS has
     study.generation += 1
     study.error = ""
 

@@ -15,17 +15,21 @@ from viewer.server.headers import Header
 from viewer.server.store import RefusedInstance, Store
 
 log = logging.getLogger(__name__)
+AGAIN_S = 2.0
+"""After so long what could not be written down is tried again: well within the quiet time after which another process takes a study for complete."""
 
 
 class Refused:
     """Until they come again, by whichever way, or are given up after `longest_s`. For many threads.
 
-    What cannot be written down, because the database is away or its disk full, is kept in this process until it can.
+    What cannot be written down, because the database is away or its disk full, is kept in this process, which tries again by itself: it may
+    never be asked, while another one does the asking.
     """
 
     def __init__(self, store: Store):
         self._store, self._lock = store, threading.Lock()
         self._unwritten: dict[tuple[str, str], float] = {}  # (study UID, instance UID) -> seconds since 1970
+        self._again: threading.Timer | None = None
 
     def note(self, headers: Iterable[Header], now_s: float, longest_s: float) -> None:
         """Instances refused now; those that have been missing for too long are forgotten."""
@@ -59,13 +63,18 @@ class Refused:
                     _put(session, study_uid=study_uid, sop_uid=sop_uid, at_s=at_s)
         except DBAPIError as error:
             log.warning("%d refused instances cannot be written down yet (%s)", len(waiting), type(error.orig).__name__)
+            if waiting:
+                self._later(since_s + AGAIN_S)
             return
         with self._lock:
             self._unwritten = {key: at_s for key, at_s in self._unwritten.items() if waiting.get(key) != at_s}
 
-    def __len__(self) -> int:
-        with self._store.session() as session:
-            return len(set(session.execute(select(RefusedInstance.study_uid, RefusedInstance.sop_uid)).tuples()) | set(self._unwritten))
+    def _later(self, since_s: float) -> None:
+        with self._lock:
+            if self._again is None or self._again.finished.is_set() or self._again is threading.current_thread():
+                self._again = threading.Timer(AGAIN_S, self._write, (since_s,))
+                self._again.daemon = True
+                self._again.start()
 
 
 def _put(session: Session, **values) -> None:

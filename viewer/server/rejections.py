@@ -11,10 +11,7 @@ from ccta.case import Case
 from ccta.storage import atomic_path
 from viewer.server.results import ResultObject, objects_of
 from viewer.server.settings import ServerSettings
-from viewer.server.store import Delivery, Store
-
-REJECTIONS = "rejections"
-"""Folder of the data folder. Not in the case, whose objects are those that hold."""
+from viewer.server.store import NOTES_FOLDER, Delivery, Store
 
 
 def rejected_drafts(store: Store, settings: ServerSettings, study_id: int, root: Path, signed: Sequence[ResultObject]) -> list[ResultObject]:
@@ -39,7 +36,7 @@ def _written(settings: ServerSettings, case: Case, drafts: list[tuple[str, str, 
 
     source = case.read_source("source" if case.path("source").exists() else "calcium_source")
     note = rejection_note(Origin(source, signing.report_time(case)), drafts, settings.out.reject_drafts_as)
-    path = settings.data_folder / REJECTIONS / note.StudyInstanceUID / f"{note.SOPInstanceUID}.dcm"
+    path = settings.data_folder / NOTES_FOLDER / note.StudyInstanceUID / f"{note.SOPInstanceUID}.dcm"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         note.save_as(temporary, enforce_file_format=True)

@@ -11,8 +11,14 @@ from ccta.errors import BadSettings
 from ccta.settings import settings_from
 
 AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")  # DICOM PS3.5: 16 characters of the default repertoire without backslash
+LAST_PORT = 65535
 PACS_KINDS = ("get", "move")
 REJECTIONS = ("", "quality", "safety")
+
+
+def _check_title(title: str) -> None:
+    if not AE_TITLE.fullmatch(title) or not title.strip():
+        raise BadSettings(f"{title!r} is no AE title: 1 to 16 characters of ASCII without backslash")
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,11 @@ class Pacs:
             raise BadSettings("storage commitment is a service of DICOM, not of DICOMweb: give the PACS host and ae_title, or leave commitment out")
         if self.retrieve not in PACS_KINDS:
             raise BadSettings(f"retrieve is one of {PACS_KINDS}, got {self.retrieve!r}")
+        for title in filter(None, (self.ae_title, self.own_ae_title)):
+            _check_title(title)
+        for name, lowest in (("port", 1), ("own_port", 0)):
+            if not lowest <= getattr(self, name) <= LAST_PORT:
+                raise BadSettings(f"{name} of a PACS is {getattr(self, name)}; ports are numbered {lowest} to {LAST_PORT}")
 
 
 @dataclass(frozen=True)
@@ -155,8 +166,7 @@ class ServerSettings:
 
     def __post_init__(self):
         for title in (self.listen.ae_title, *self.listen.callers):
-            if not AE_TITLE.fullmatch(title) or not title.strip():
-                raise BadSettings(f"{title!r} is no AE title: 1 to 16 characters of ASCII without backslash")
+            _check_title(title)
         if bool(self.listen.certificate) != bool(self.listen.key):
             raise BadSettings("TLS of the listener needs both listen.certificate and listen.key")
         if self.out.destination and self.out.destination not in self.pacs:
@@ -164,6 +174,10 @@ class ServerSettings:
         for name, pacs in self.pacs.items():
             if pacs.commitment and pacs.ae_title not in self.listen.callers:
                 raise BadSettings(f"pacs.{name} commits to what it stores by calling us: name {pacs.ae_title} in listen.callers too")
+            if pacs.own_port and pacs.own_ae_title in ("", self.listen.ae_title):
+                raise BadSettings(
+                    f"pacs.{name} has an own_port: a PACS sends to one port per AE title, so give an own_ae_title other than {self.listen.ae_title}"
+                )
         for table, name in (("intake", "quiet_s"), ("intake", "poll_s"), ("analysis", "workers"), ("analysis", "tries"), ("analysis", "limit_minutes")):
             if not getattr(getattr(self, table), name) > 0:
                 raise BadSettings(f"{table}.{name} must be more than 0, got {getattr(getattr(self, table), name)}")

@@ -15,10 +15,10 @@ from sqlalchemy import delete, select, update
 from ccta.case import Case
 from ccta.errors import CctaError
 from ccta.reader_report import SignedVersion
-from viewer.server.rejections import REJECTIONS, rejected_drafts
+from viewer.server.rejections import rejected_drafts
 from viewer.server.results import ResultObject, order_deliveries, result_objects
 from viewer.server.settings import ServerSettings
-from viewer.server.store import Delivery, DeliveryState, Store, Study, StudyState
+from viewer.server.store import NOTES_FOLDER, Delivery, DeliveryState, Store, Study, StudyState
 from viewer.server.work import ended_well, export_objects, has_room, sentence_of
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class SignedReports:
                     Delivery.study_id == study_id,
                     Delivery.state != DeliveryState.THERE.value,
                     Delivery.sop_uid.not_in([one.sop_uid for one in objects]),
-                    Delivery.path.not_like(f"{REJECTIONS}/%"),
+                    Delivery.path.not_like(f"{NOTES_FOLDER}/%"),
                 )
                 session.execute(delete(Delivery).where(*superseded))  # their files are gone, or hold the signed objects now
                 session.execute(update(Delivery).where(Delivery.study_id == study_id).values(draft=False))  # signed with the rest, or rejected

@@ -25,6 +25,8 @@ MIGRATION_LOCK = 7_220_550
 """Number of PostgreSQL's advisory lock under which one process at a time brings the tables up to date."""
 BUSY_S = 60.0
 """SQLite has one writer; the others wait for it so long."""
+NOTES_FOLDER = "rejections"
+"""Of the data folder: notes that reject what a PACS was sent. Not in the cases, whose objects are those that hold."""
 
 
 class Base(DeclarativeBase):

@@ -20,7 +20,7 @@ from viewer.server.intake import MB, STUDIES
 from viewer.server.orders import place
 from viewer.server.results import may_be_signed, order_deliveries, result_objects, summary_at
 from viewer.server.settings import ServerSettings
-from viewer.server.store import Job, Store, Study, StudyState
+from viewer.server.store import NOTES_FOLDER, Job, Store, Study, StudyState
 from viewer.server.summary import Summary
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,8 @@ def _analyse(store: Store, settings: ServerSettings, task: Task) -> Ended:
 
 def export_objects(settings: ServerSettings, case: Path, go_on: Callable[[str], bool]) -> Ended:
     """Makes the DICOM objects of a finished case, in its own folder. go_on: as in `run_bound`."""
-    command = [*CCTA, "export", str(case), str(case / "dicom"), "--dicom"]
+    notes = settings.data_folder / NOTES_FOLDER / case.parent.name
+    command = [*CCTA, "export", str(case), str(case / "dicom"), "--dicom", "--rejected", str(notes)]
     return run_bound(command, case, 60 * settings.analysis.limit_minutes, settings.analysis.memory_mb, go_on)
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,8 @@ from dataclasses import replace
 import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
-from sqlalchemy import select, text
+from sqlalchemy import event, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from ccta.errors import BadInput, BadSettings
 from tests.viewer.server.conftest import free_port
@@ -21,7 +23,7 @@ from viewer.server.intake import Intake, OtherContent, OutOfRoom
 from viewer.server.orders import complete_studies
 from viewer.server.scp import start_listener
 from viewer.server.settings import IntakeSettings, ListenSettings, ServerSettings
-from viewer.server.store import Delivery, Instance, Job, Study, open_store
+from viewer.server.store import Delivery, Instance, Job, RefusedInstance, Store, Study, open_store
 from viewer.server.web_work import take_in
 
 
@@ -50,6 +52,12 @@ def studies(intake: Intake) -> list[Study]:
 def stored(intake: Intake) -> list[str]:
     with intake.store.session() as session:
         return sorted(session.scalars(select(Instance.sop_uid)))
+
+
+def noted(store: Store) -> int:
+    """How many instances are written down as refused."""
+    with store.session() as session:
+        return session.scalar(select(func.count()).select_from(RefusedInstance))
 
 
 def test_a_sent_study_is_kept_byte_for_byte_with_its_names(intake):
@@ -169,7 +177,7 @@ def test_a_study_of_which_a_slice_was_refused_waits_for_it(intake):
     now[0] += 901
     with pytest.raises(OutOfRoom):
         full.take(bytes_of(ct_slice("1.2.4")), "CT1")
-    assert len(full.refused) == 1  # what was given up is forgotten, also where nobody asks what is incomplete
+    assert noted(intake.store) == 1  # what was given up is forgotten, also where nobody asks what is incomplete
     assert full.incomplete() == {"1.2.4"}
     now[0] += 901
     assert full.incomplete() == set()
@@ -188,7 +196,7 @@ def test_what_another_process_refused_holds_the_study_back_here_too(store, tmp_p
     with pytest.raises(OutOfRoom):
         web.take(bytes_of(ct_slice("1.2.3", number=2)), "upload")
     web.miss([bytes_of(ct_slice("1.2.3")), bytes_of(ct_slice("1.2.3", number=3)), bytes_of(ct_slice("1.2.5")), b"no DICOM"])
-    assert node.incomplete() == {"1.2.3", "1.2.5"} and len(Intake(store, settings).refused) == 3
+    assert node.incomplete() == {"1.2.3", "1.2.5"} and noted(store) == 3
     assert complete_studies(store, 60.0, 1100.0, node.incomplete()) == 0
     for number in (2, 3):
         assert node.incomplete() >= {"1.2.3"}
@@ -223,6 +231,49 @@ def test_what_cannot_be_written_down_is_remembered_until_it_can(intake, monkeypa
             full.take(bytes_of(ct_slice("1.2.3")), "CT1")
         assert full.incomplete() == {"1.2.3"} and replace(full).incomplete() == set()
     assert full.incomplete() == {"1.2.3"} == replace(full).incomplete()
+
+
+def test_an_upload_that_no_database_took_is_known_to_the_node_when_the_database_is_back(store, tmp_path, monkeypatch):
+    """The web server is not asked meanwhile; the files behind the first one are noted without the database, too."""
+    monkeypatch.setattr("viewer.server.refused.AGAIN_S", 0.05)
+    settings, upload, away = ServerSettings(data=str(tmp_path / "data"), intake=IntakeSettings(keep_free_mb=0)), tmp_path / "upload", [True]
+    web_store = open_store(store.engine.url.render_as_string(hide_password=False))
+    web, node = Intake(web_store, settings, lambda: 1000.0), Intake(store, settings, lambda: 1000.0)
+
+    @event.listens_for(web_store.engine, "begin")
+    def refuse(connection):
+        if away[0]:
+            raise OperationalError("", {}, Exception("the server closed the connection"))
+
+    node.take(bytes_of(ct_slice("1.2.3")), "CT1")
+    upload.mkdir()
+    for number, uid in enumerate(("1.2.3", "1.2.4"), 2):
+        (upload / f"{number}").write_bytes(bytes_of(ct_slice(uid, number=number)))
+    with pytest.raises(OperationalError):
+        take_in(web, upload)
+    assert node.incomplete() == set()
+    time.sleep(0.2)  # some tries that fail
+    away[0] = False
+    for _ in range(1000):
+        if noted(store) == 2:
+            break
+        time.sleep(0.02)
+    assert node.incomplete() == {"1.2.3", "1.2.4"} and complete_studies(store, 60.0, 1100.0, node.incomplete()) == 0
+    web_store.close()
+
+
+def test_files_behind_a_refused_one_in_the_watched_folder_hold_their_studies_back(intake, tmp_path):
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    intake = replace(intake, clock=lambda: 1000.0)
+    full = replace(intake, settings=replace(intake.settings, intake=IntakeSettings(keep_free_mb=1e12)))
+    intake.take(bytes_of(ct_slice("1.2.4")), "folder")
+    (inbox / "a").write_bytes(bytes_of(ct_slice("1.2.3")))
+    (inbox / "b").write_bytes(bytes_of(ct_slice("1.2.4", number=2)))
+    (inbox / "note.txt").write_text("hello")
+    assert WatchedFolder(inbox, full, settle_s=0).look() == 0 and sorted(path.name for path in inbox.iterdir()) == ["a", "b", "note.txt"]
+    assert full.incomplete() == {"1.2.3", "1.2.4"} and complete_studies(intake.store, 60.0, 1100.0, full.incomplete()) == 0
+    assert WatchedFolder(inbox, intake, settle_s=0).look() == 2 and intake.incomplete() == set()
 
 
 def test_late_images_reopen_a_study_and_supersede_what_was_ordered(intake):

@@ -3,7 +3,6 @@
 import io
 import sys
 import time
-from dataclasses import replace
 
 import pydicom
 import pytest
@@ -133,7 +132,12 @@ def test_with_drafts_held_nothing_goes_out_before_the_signature(ward):
     assert set(orthanc.kinds_of(STUDY)) == set(own(case)) == set(delivered(node)) != set(draft)
 
 
-def test_without_a_reason_the_drafts_stay_and_a_wrong_one_is_named(ward):
-    with pytest.raises(Exception, match="reject_drafts_as"):
-        OutSettings(reject_drafts_as="dislike")
-    assert replace(OutSettings(), reject_drafts_as="safety").reject_drafts_as == "safety" and OutSettings().reject_drafts_as == ""
+def test_without_a_reason_the_drafts_stay(ward):
+    node, orthanc = ward()
+    case = case_of(node)
+    draft = own(case)
+    until(lambda: set(delivered(node)) == set(draft), "the draft")
+    signing.sign(case, "王医生")
+    until(lambda: set(delivered(node)) > set(own(case)) != set(draft), "the signed report")
+    kinds = orthanc.kinds_of(STUDY)
+    assert set(kinds) == set(draft) | set(own(case)) == set(delivered(node)) and not (node.settings.data_folder / "rejections").exists()

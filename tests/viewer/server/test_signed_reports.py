@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import select
 
 from tests.viewer.server.small_dicom import bytes_of, pdf_object
+from viewer.server.intake import next_generation
 from viewer.server.node import Node
-from viewer.server.results import order_deliveries, result_objects
+from viewer.server.results import objects_of, order_deliveries, result_objects
 from viewer.server.settings import ListenSettings, OutSettings, Pacs, ServerSettings
 from viewer.server.signatures import SignedReports
-from viewer.server.store import Delivery, Study, open_store
-from viewer.server.work import Ended
+from viewer.server.store import NOTES_FOLDER, Delivery, Study, open_store
+from viewer.server.work import Ended, export_objects
 
 UIDS = ("1.2.3", "1.2.4")
 
@@ -77,6 +78,28 @@ def test_what_the_draft_left_undelivered_is_withdrawn_when_the_report_is_signed(
     assert set(deliveries(reports)) == {there, draft} and reports.round() == 2
     (signed,) = (one.sop_uid for one in result_objects(root))
     assert deliveries(reports) == {there: "there", signed: "pending"}
+
+
+def test_late_images_do_not_take_back_a_note_that_has_not_gone_out_yet(ward):
+    """The drafts are no drafts any more once a note on them is ordered: without it the PACS would show them for ever."""
+    reports, _, _ = ward
+    note = reports.settings.data_folder / NOTES_FOLDER / "1.2.3" / "note.dcm"
+    note.parent.mkdir(parents=True)
+    note.write_bytes(bytes_of(pdf_object("1.2.3")))
+    made(root := reports.settings.data_folder / "cases" / "1.2.3" / "1")
+    with reports.store.writing() as session:
+        order_deliveries(session, reports.settings, session.get(Study, 1), [*result_objects(root), *objects_of([note])])
+        session.flush()
+        next_generation(session, session.get(Study, 1))
+    assert deliveries(reports) == {objects_of([note])[0].sop_uid: "pending"}
+
+
+def test_objects_are_made_without_the_uids_that_were_rejected_in_the_study(ward, monkeypatch):
+    commands = []
+    monkeypatch.setattr("viewer.server.work.run_bound", lambda command, *more: commands.append(command) or Ended(0, ""))
+    folder = ward[0].settings.data_folder
+    export_objects(ward[0].settings, folder / "cases" / "1.2.3" / "1", lambda line: True)
+    assert commands[0][-2:] == ["--rejected", str(folder / "rejections" / "1.2.3")]
 
 
 @pytest.mark.parametrize(
