@@ -20,7 +20,7 @@ TISSUE_HU, TISSUE_SD_HU = 70.0, 40.0
 TISSUE_TRUST = 0.25
 """Of that prior on one ray: its neighbours, in a plaque of some millimetres, have the same tissue."""
 STRANGE_COST = 1.0
-"""Log-likelihood that a ray without sure calcium must gain before its wall is neither soft tissue nor ... (half-bright calcium)."""
+"""Log-likelihood that a ray without sure calcium must gain before its wall is anything else than soft tissue, such as dim calcium."""
 FIXED, SOFT, FREE = 0, 1, 2
 GAP_STEPS, RISE_HU = np.array([5, 10, 16]), 40.0
 """Candidate widths of fat between the wall and something brighter, in radius steps; how much brighter that must be than the ray's lowest place."""
