@@ -20,7 +20,7 @@ from ccta.anatomy.contours_model import (
     sample_weight,
     wall_cost,
 )
-from ccta.anatomy.contours_optics import FWHM_PER_SD, measured_model
+from ccta.anatomy.contours_optics import FWHM_PER_SD, measured_models
 from ccta.anatomy.contours_rays import Rays, centred_frames, moved_frames, rays_on
 from ccta.anatomy.contours_render import neglected_hu
 from ccta.anatomy.contours_smooth import best_path, refined_minimum, smooth_surface
@@ -71,14 +71,14 @@ def trace_contours(volume: Volume, tree: CoronaryTree, settings: MeasureSettings
         raise Refusal(f"contours need voxels of at most 1 mm, this image has {' x '.join(f'{s:.2f}' for s in volume.spacing_mm)} mm")
     rays = [rays_on(volume, centred_frames(volume, branch, settings.plane_step_mm), tree, i) for i, branch in enumerate(tree)]
     prior_mm = [_prior_radius(r, branch) for r, branch in zip(rays, tree, strict=True)]
-    model = measured_model(rays, prior_mm, aortic_blur_mm(volume, tree), settings)
+    model, wall_model = measured_models(rays, prior_mm, aortic_blur_mm(volume, tree), settings)
     fits: list[Fit] = []
     for index, branch in enumerate(tree):
         above = None if branch.parent is None else _lumen_hu_at(fits[branch.parent], branch.parent_distance_mm)
         coarse = fitted_lumen(rays[index], lumen_hu_along(rays[index], prior_mm[index], above, model.blur_mm), model)
         again = rays_on(volume, recentred_frames(coarse), tree, index)
         fits.append(fitted_lumen(again, lumen_hu_along(again, coarse.radius_mm.mean(axis=1), above, model.blur_mm), model))
-    return [_sections(index, *refined(fit, model), model) for index, fit in enumerate(fits)]
+    return [_sections(index, *refined(fit, model, wall_model), model) for index, fit in enumerate(fits)]
 
 
 def recentred_frames(fit: Fit) -> Frames:
@@ -130,10 +130,10 @@ def _surface(cost, trust):
     return np.maximum(smooth_surface(cost, index[:, None], trust, SMOOTHING_PLANES) * RADIUS_STEP_MM, SMALLEST_RADIUS_MM)
 
 
-def refined(fit: Fit, model: RayModel) -> tuple[Fit, np.ndarray]:
+def refined(fit: Fit, model: RayModel, wall_model: RayModel) -> tuple[Fit, np.ndarray]:
     """The fit corrected for what rays cannot know (contours_render), where that matters, and the outer wall radius (M, A), mm."""
     profile = fit.rays.profile_hu
-    wall = _wall(profile, fit.weight, fit, model)
+    wall = _wall(profile, fit, model)
     correction, step_mm = np.zeros_like(profile), float(np.diff(fit.rays.frames.distance_mm).mean())
     for _ in range(CORRECTIONS):
         tissues = ray_tissues(profile - correction, fit.weight, fit.lumen_hu, (fit.radius_mm, wall), model)
@@ -145,12 +145,12 @@ def refined(fit: Fit, model: RayModel) -> tuple[Fit, np.ndarray]:
         cost = fit.cost.copy()
         cost[planes] = lumen_cost((profile - correction)[planes], fit.weight[planes], fit.lumen_hu[planes], model)
         fit = replace(fit, radius_mm=_surface(cost, _trust(fit.rays, fit.lumen_hu)), cost=cost)
-        wall = _wall(profile - correction, fit.weight, fit, model)
-    return fit, wall
+        wall = _wall(profile - correction, fit, model)
+    return fit, _wall(profile, fit, wall_model)
 
 
-def _wall(profile, weight, fit, model):
-    cost = wall_cost(profile, weight, fit.lumen_hu, fit.radius_mm, model)
+def _wall(profile, fit, model):
+    cost = wall_cost(profile, fit.weight, fit.lumen_hu, fit.radius_mm, model)
     ring = cost.sum(axis=1)
     index, _ = refined_minimum(ring, best_path(ring, RADIUS_JUMP_COST, 3))
     extra = smooth_surface(cost, index[:, None], 1.0, WALL_SMOOTHING_PLANES, WALL_RIDGE)

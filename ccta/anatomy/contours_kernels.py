@@ -20,7 +20,7 @@ TISSUE_HU, TISSUE_SD_HU = 70.0, 40.0
 TISSUE_TRUST = 0.25
 """Of that prior on one ray: its neighbours, in a plaque of some millimetres, have the same tissue."""
 STRANGE_COST = 1.0
-"""Log-likelihood that a ray without sure calcium must gain before its wall is neither soft tissue nor ... (half-bright calcium)."""
+"""Log-likelihood that a ray without sure calcium must gain before its wall is anything else than soft tissue, such as dim calcium."""
 FIXED, SOFT, FREE = 0, 1, 2
 GAP_STEPS, RISE_HU = np.array([5, 10, 16]), 40.0
 """Candidate widths of fat between the wall and something brighter, in radius steps; how much brighter that must be than the ray's lowest place."""
@@ -28,8 +28,8 @@ FAT_BELOW_HU = -40.0
 """Fat, with some blur of what lies behind it."""
 COVER_STEPS = np.array([2, 4, 7, 11, 15])
 """Candidate thicknesses of soft plaque between lumen and calcium, in radius steps."""
-CALCIUM_EVIDENCE_HU = 100.0
-"""Above the lumen by four standard deviations of a usual noise."""
+CALCIUM_EVIDENCE_HU, CALCIUM_EVIDENCE_SD = 100.0, 5.0
+"""Above the lumen by this, and by so many standard deviations of the noise: a noisy lumen is not calcified."""
 PLAQUE_COST = 0.15
 """Log-likelihood that a ray must gain before plaque is assumed where a normal wall would do."""
 RESIDUAL_CAP = 9.0
@@ -113,10 +113,10 @@ def _rises(y, w):
 
 
 @numba.njit(cache=True, nogil=True)
-def _has_calcium(y, w, lumen):
+def _has_calcium(y, w, lumen, noise):
     """True where two neighbouring samples of a ray are brighter than lumen can be."""
     pair = np.minimum(y[:-1], y[1:])
-    return np.max(np.where(w[:-1] > 0, pair, -np.inf)) > lumen + CALCIUM_EVIDENCE_HU
+    return np.max(np.where(w[:-1] > 0, pair, -np.inf)) > lumen + max(CALCIUM_EVIDENCE_HU, CALCIUM_EVIDENCE_SD * noise)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -144,7 +144,7 @@ def lumen_costs(profile, weight, lumen, tables, constants, candidates):
     calcium, ringed = np.zeros((planes, angles), np.bool_), np.zeros(planes, np.bool_)
     for m in range(planes):
         for a in range(angles):
-            calcium[m, a] = _has_calcium(profile[m, a], weight[m, a], lumen[m])
+            calcium[m, a] = _has_calcium(profile[m, a], weight[m, a], lumen[m], constants[0])
         ringed[m] = calcium[m].sum() >= RINGED * angles
     for m in range(planes):
         near = ringed[max(0, m - RINGED_PLANES) : m + RINGED_PLANES + 1].any()
@@ -196,7 +196,7 @@ def wall_costs(profile, weight, lumen, radius, tables, constants):
     out = np.zeros((planes, angles, WALL_CANDIDATES), np.float32)
     for m in range(planes):
         for a in range(angles):
-            ray, calcium = (profile[m, a], weight[m, a]), _has_calcium(profile[m, a], weight[m, a], lumen[m])
+            ray, calcium = (profile[m, a], weight[m, a]), _has_calcium(profile[m, a], weight[m, a], lumen[m], constants[0])
             rows, outer = _between(tables[0], radius[m, a], COVER_STEPS[-1] + 1), _between(tables[1], radius[m, a], WALL_CANDIDATES + GAP_STEPS[-1])
             gap = _rises(ray[0], ray[1])
             for t in range(WALL_CANDIDATES):
@@ -222,7 +222,7 @@ def tissues(profile, weight, lumen, radii, tables, constants):
         for a in range(angles):
             ray, thickness = (profile[m, a], weight[m, a]), int(extra[m, a] + 0.5)
             rows, outer = _between(tables[0], radius[m, a], COVER_STEPS[-1] + 1), _between(tables[1], radius[m, a] + thickness, 1)[0]
-            known, discs, calcium = lumen[m] * rows[0], (rows[0], rows[0], outer, outer), _has_calcium(ray[0], ray[1], lumen[m])
+            known, discs, calcium = lumen[m] * rows[0], (rows[0], rows[0], outer, outer), _has_calcium(ray[0], ray[1], lumen[m], constants[0])
             (cost, wall, background), cover = _wall_fit(ray, known, discs, lumen[m], here, _kind(extra[m, a], calcium)), 0
             if calcium:
                 under = _covered(ray, rows, outer, lumen[m], here[2] + thickness, here)

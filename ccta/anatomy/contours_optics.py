@@ -1,11 +1,15 @@
-"""What the contour fit needs to know of the scan, measured in the scan: noise, blur, and how thick the patient's healthy wall is."""
+"""What the contour fit needs to know of the scan, measured in the scan: noise, blur, and how thick the patient's healthy wall is.
+
+The lumen's edge is fitted by the blur that explains coronary edges best with a wall as in the settings: errors of both make up for each other there, and a
+throat is read better than with the true blur. The outer wall, which such a pair puts too far out, is fitted by the aorta's blur and the patient's own wall.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ccta.anatomy.contours_kernels import healthy_costs
-from ccta.anatomy.contours_model import RayModel, ray_model, sample_weight
+from ccta.anatomy.contours_model import RayModel, lumen_cost, ray_model, sample_weight
 from ccta.anatomy.contours_rays import Rays
 from ccta.anatomy.contours_smooth import refined_minimum
 from ccta.settings import MeasureSettings
@@ -30,26 +34,25 @@ def measured_noise_hu(rays: list[Rays], step_mm: float) -> float:
     return max(10.0, 1.4826 * float(np.median(np.abs(change))) / np.sqrt(2)) if len(change) else 30.0
 
 
-def measured_model(rays: list[Rays], radius_mm: list[np.ndarray], aortic_blur_mm: float | None, settings: MeasureSettings) -> RayModel:
-    """The ray model of this scan and patient.
+def measured_models(rays: list[Rays], radius_mm: list[np.ndarray], aortic_blur_mm: float | None, settings: MeasureSettings) -> tuple[RayModel, RayModel]:
+    """The ray models of this scan and patient, for the lumen and for the outer wall.
 
-    rays, radius_mm: per branch, the latter (M,) a first guess of the lumen. Blur: the aorta's edge, else what explains the edges of wide coronary planes
-    best with a wall as in the settings, else the setting. Wall: the thickness that explains the same planes best, given the blur.
+    rays, radius_mm: per branch, the latter (M,) a first guess of the lumen. Wall: the thickness that explains wide planes best given the aorta's blur.
     A thin wall's image tells its thickness times its contrast at first order and its square at second order, so that the HU is
-    left as in the settings.
+    left as in the settings. Without the aorta's blur the lumen's model serves for both; without wide planes the settings do.
     """
     noise_hu = measured_noise_hu(rays, settings.plane_step_mm)
     wide = _wide_planes(rays, radius_mm)
-    blur_mm, normal_mm = settings.psf_fwhm_mm / FWHM_PER_SD, settings.normal_wall_mm
     if wide is None:
-        return ray_model(aortic_blur_mm or blur_mm, noise_hu, normal_mm, settings)
+        model = ray_model(settings.psf_fwhm_mm / FWHM_PER_SD, noise_hu, settings.normal_wall_mm, settings)
+        return model, model
+    lumen_blur_mm = _best(BLURS_MM, [_edge_cost(wide, ray_model(float(blur), noise_hu, settings.normal_wall_mm, settings)) for blur in BLURS_MM])
+    lumen = ray_model(lumen_blur_mm, noise_hu, settings.normal_wall_mm, settings)
     if aortic_blur_mm is None:
-        blur_mm = _best(BLURS_MM, [_cost(wide, ray_model(float(blur), noise_hu, normal_mm, settings)) for blur in BLURS_MM])
-    else:
-        blur_mm = aortic_blur_mm
-        seen_mm = _best(WALLS_MM, [_cost(wide, ray_model(blur_mm, noise_hu, float(wall), settings)) for wall in WALLS_MM])
-        normal_mm += (seen_mm - normal_mm) / (1 + (WALL_ERROR_MM / WALL_SD_MM) ** 2)
-    return ray_model(blur_mm, noise_hu, normal_mm, settings)
+        return lumen, lumen
+    seen_mm = _best(WALLS_MM, [_cost(wide, ray_model(aortic_blur_mm, noise_hu, float(wall), settings)) for wall in WALLS_MM])
+    normal_mm = settings.normal_wall_mm + (seen_mm - settings.normal_wall_mm) / (1 + (WALL_ERROR_MM / WALL_SD_MM) ** 2)
+    return lumen, ray_model(aortic_blur_mm, noise_hu, normal_mm, settings)
 
 
 def _wide_planes(rays, radius_mm):
@@ -59,6 +62,14 @@ def _wide_planes(rays, radius_mm):
         return None
     chosen = chosen[:: max(1, len(chosen) // MAX_PLANES)]
     return np.array([profile for profile, _ in chosen]), np.array([own for _, own in chosen])
+
+
+def _edge_cost(wide, model):
+    """Median over half of the planes and of their rays of the least misfit of a lumen's edge, whatever lies beyond; residuals in noise units."""
+    profile, own = (part[::2, ::2] for part in wide)
+    weight = own * sample_weight(model) * (4 * np.pi * model.blur_mm**2)
+    cost = lumen_cost(profile, weight, np.median(profile[:, :, :3], axis=(1, 2)), model)
+    return float(np.median(cost.min(axis=-1).mean(axis=1)))
 
 
 def _cost(wide, model):

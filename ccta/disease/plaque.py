@@ -31,6 +31,8 @@ FAT_BEYOND_HU = 0.0  # fat mixes with the wall's border, muscle and blood are ab
 BORDER_ANGLES = 3  # of the contour's: beside muscle the smooth outer wall still bulges towards it
 UNSEEN_WEIGHT = 0.01  # of a normal wall where none is seen, against the wall that is seen
 SEEN_SHARE = 0.35  # of the circumference, from which it determines a circle
+VEIN_MM, VEIN_HU, VEIN_OF_LUMEN = 0.5, 150.0, 0.65  # beyond a normal wall; soft plaque and its mixture with blood are darker; dim calcium is brighter
+ROUND_MM = 0.15  # root mean square from the circle, up to which a wall is round; a vein beside the artery makes a lobe
 CIRCLE_SMOOTHING_PLANES = 4.0
 CALCIUM_ABOVE_LUMEN_HU = 100.0  # four standard deviations of a usual noise
 CALCIUM_SHARE = 0.1  # of the circumference: a plane with calcium
@@ -143,10 +145,20 @@ def with_seen_wall(volume: Volume, own: CrossSections, calcium: np.ndarray, sett
     beyond = ndimage.median_filter(np.pad(beyond, ((0, 0), (2, 2)), mode="wrap"), size=(3, 5), mode="nearest")[:, 2:-2]
     normal = np.minimum(own.wall_radius_mm, own.lumen_radius_mm + settings.plaque_normal_wall_mm)
     fat = ndimage.minimum_filter1d((beyond < FAT_BEYOND_HU).astype(np.uint8), 2 * BORDER_ANGLES + 1, axis=1, mode="wrap") > 0
-    seen = fat | calcium
+    seen = (fat | calcium) & ~_enhanced(volume, own, calcium, settings)
     enough = seen.mean(axis=1, keepdims=True) >= SEEN_SHARE
     round_ = circle_through(np.where(seen & enough, own.wall_radius_mm, normal), np.where(seen & enough, 1.0, UNSEEN_WEIGHT), CIRCLE_SMOOTHING_PLANES)
-    return replace(own, wall_radius_mm=np.where(seen, own.wall_radius_mm, np.maximum(round_, normal)))
+    misfit = np.sqrt(np.where(seen, (round_ - own.wall_radius_mm) ** 2, 0).sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1))
+    return replace(own, wall_radius_mm=np.where(seen, own.wall_radius_mm, np.where(misfit < ROUND_MM, np.maximum(round_, normal), normal)))
+
+
+def _enhanced(volume: Volume, own: CrossSections, calcium: np.ndarray, settings: MeasureSettings) -> np.ndarray:
+    """(M, A) True where most of a thick wall without calcium is brighter than plaque and darker than this artery's blood: a vein along or across it."""
+    thickness = own.wall_radius_mm - own.lumen_radius_mm
+    wall = sample(volume, polar_positions(own, own.lumen_radius_mm[..., None] + np.array([0.5, 0.6, 0.7]) * thickness[..., None])).mean(axis=2)
+    wall = ndimage.median_filter(np.pad(wall, ((0, 0), (2, 2)), mode="wrap"), size=(3, 5), mode="nearest")[:, 2:-2]
+    blood = np.median(sample(volume, own.center_mm))
+    return (thickness > settings.plaque_normal_wall_mm + VEIN_MM) & ~calcium & (wall > VEIN_HU) & (wall < VEIN_OF_LUMEN * blood)
 
 
 def circle_through(radius_mm: np.ndarray, weight: np.ndarray, sigma_planes: float) -> np.ndarray:

@@ -7,7 +7,7 @@ from ccta.model import CrossSections
 from ccta.settings import MeasureSettings
 
 SMOOTHING_MM = 0.5  # along the vessel, about the scanner's blur
-OSTIUM_REACH_MM, FLARE, AORTIC_WALL_MM = 4.0, 1.1, 1.5
+OSTIUM_REACH_MM, FLARE, AORTIC_WALL_MM = 4.0, 1.1, 2.5
 HEALTHY_REACH_MM = 25.0  # beside a place, where the wall of most planes is the healthy one
 HEALTHY_QUANTILE = 0.35  # of their walls: plaque takes up to two thirds of the stretch
 
@@ -16,15 +16,17 @@ def carries_plaque(own: CrossSections, calcified: np.ndarray, narrowed: np.ndarr
     """(M,) planes of a stretch that has calcium or enough wall beyond the healthy vessel's, for long enough, in a large enough vessel.
 
     The stretch goes on to both sides while the lumen is narrowed or the wall is thicker than that of the healthy
-    vessel beside it, and over planes between two such that cannot be trusted. A lumen that calcium hides need not be trusted.
+    vessel beside it, and over planes between two such that cannot be trusted. At the ostium of a `root` alone nothing is sure.
+    A lumen that calcium hides need not be trusted.
     """
-    wide = (outer_diameter_mm(own) >= settings.plaque_min_vessel_mm) & ~in_ostium(own, root)
+    wide = outer_diameter_mm(own) >= settings.plaque_min_vessel_mm
+    aorta = in_ostium(own) if root else np.zeros(len(own), bool)
     step_mm = float(np.median(np.diff(own.distance_mm)))
     count = max(1, int(np.ceil(settings.plaque_min_length_mm / step_mm)))
     area = ndimage.gaussian_filter1d(excess_area_mm2(own, own.reliable & ~calcified & ~narrowed, settings), SMOOTHING_MM / step_mm, mode="nearest")
     seen = calcified | (own.reliable & ((area >= settings.plaque_edge_area_mm2) | narrowed))
     possible = _long_runs(_bridged(seen, own.reliable) & wide, count)
-    sure = possible & _long_runs(calcified | (area >= settings.plaque_min_area_mm2), count)
+    sure = possible & _long_runs(calcified | (area >= settings.plaque_min_area_mm2), count) & ~aorta
     runs, _ = ndimage.label(possible)
     carries = possible & np.isin(runs, runs[sure])
     return _with_shoulders(carries, area > settings.plaque_shoulder_mm2, own.reliable & wide)
@@ -46,14 +48,12 @@ def excess_area_mm2(own: CrossSections, healthy: np.ndarray, settings: MeasureSe
     return own.wall_area_mm2 - own.lumen_area_mm2 - np.pi * (outer**2 - np.maximum(outer - thickness, 0) ** 2)
 
 
-def in_ostium(own: CrossSections, root: bool) -> np.ndarray:
-    """(M,) planes of a root whose lumen still flares into the aorta, and the thickness of the aorta's wall beyond: the wall there is the aorta's."""
-    if not root:
-        return np.zeros(len(own), bool)
+def in_ostium(own: CrossSections) -> np.ndarray:
+    """(M,) planes of a root that still flares into the aorta, and as far beyond as the aorta's wall is thick: what is thick there may be the aorta's."""
     place = own.distance_mm - own.distance_mm[0]
     beyond = own.lumen_area_mm2[(place > OSTIUM_REACH_MM) & (place <= 4 * OSTIUM_REACH_MM)]
     flared = (place <= OSTIUM_REACH_MM) & (own.lumen_area_mm2 > FLARE * np.quantile(beyond, 0.8) if len(beyond) else False)
-    return place < (place[int(np.argmin(flared))] + AORTIC_WALL_MM if flared[0] else 0.0)
+    return place < place[int(np.argmin(flared))] + AORTIC_WALL_MM
 
 
 def _bridged(seen: np.ndarray, reliable: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from ccta.anatomy.aortic_edge import aortic_blur_mm
-from ccta.anatomy.contours_optics import measured_model
+from ccta.anatomy.contours_optics import measured_models
 from ccta.anatomy.contours_rays import centred_frames, rays_on
 from ccta.model import Branch, CoronaryTree, Volume
 from ccta.settings import MeasureSettings
@@ -51,6 +51,6 @@ def test_healthy_wall_is_the_patients_own(wall_mm):
     volume, branch = scan_tube(tube, 20.0)
     rays = rays_on(volume, centred_frames(volume, branch, 0.25), CoronaryTree((branch,)), 0)
     radius_mm = np.interp(rays.frames.distance_mm, branch.distance_mm, branch.radius_mm)
-    model = measured_model([rays], [radius_mm], 0.303, SETTINGS)  # 0.7 mm and the tube's shaded edges
+    lumen, model = measured_models([rays], [radius_mm], 0.303, SETTINGS)  # 0.7 mm and the tube's shaded edges
     assert model.normal_mm == pytest.approx(wall_mm, abs=0.08)
-    assert model.blur_mm == 0.303
+    assert model.blur_mm == 0.303 and lumen.normal_mm == SETTINGS.normal_wall_mm
