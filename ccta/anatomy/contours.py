@@ -9,18 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from ccta.anatomy.aortic_edge import aortic_blur_mm
 from ccta.anatomy.contours_kernels import CALCIUM_EVIDENCE_HU, RESIDUAL_CAP
 from ccta.anatomy.contours_model import (
     RADIUS_STEP_MM,
     RayModel,
     blurred_disc,
     lumen_cost,
+    ray_model,
     ray_tissues,
     sample_weight,
     wall_cost,
 )
-from ccta.anatomy.contours_optics import FWHM_PER_SD, measured_models
 from ccta.anatomy.contours_rays import Rays, centred_frames, moved_frames, rays_on
 from ccta.anatomy.contours_render import neglected_hu
 from ccta.anatomy.contours_smooth import best_path, refined_minimum, smooth_surface
@@ -37,10 +36,8 @@ SMOOTHING_PLANES, WALL_SMOOTHING_PLANES = 2.0, 4.0
 """Standard deviation of the averaging along the branch, planes; the outer wall has less contrast than the lumen and no throats."""
 CALCIUM_TRUST = 0.2
 """Against calcium the lumen's edge may hide behind unresolved soft tissue: such rays weigh a fifth."""
-WALL_RIDGE = (0.0, 0.0, 0.1, 0.3)
-"""The outer wall is nearly a circle, not about the lumen's middle: where muscle hides a part of it the rest says how it goes on."""
-SPOT_OF_LUMEN = 0.7
-"""A bright spot beyond a dark core of plaque is calcium from this share of the lumen's HU on; veins and the right heart are darker."""
+WALL_RIDGE = (0.0, 0.0, 0.0, 0.02)
+FWHM_PER_SD = 2.3548
 OUTPUT_ANGLES = 48
 """A 48-gon has 0.3 % less area than its circle."""
 RADIUS_JUMP_COST = 1.0
@@ -70,15 +67,16 @@ def trace_contours(volume: Volume, tree: CoronaryTree, settings: MeasureSettings
     if volume.spacing_mm.max() > 1.05:
         raise Refusal(f"contours need voxels of at most 1 mm, this image has {' x '.join(f'{s:.2f}' for s in volume.spacing_mm)} mm")
     rays = [rays_on(volume, centred_frames(volume, branch, settings.plane_step_mm), tree, i) for i, branch in enumerate(tree)]
-    prior_mm = [_prior_radius(r, branch) for r, branch in zip(rays, tree, strict=True)]
-    model, wall_model = measured_models(rays, prior_mm, aortic_blur_mm(volume, tree), settings)
+    noise_hu = measured_noise_hu(rays, settings.plane_step_mm)
+    blur_mm = measured_blur_mm(rays, tree, noise_hu, settings)
+    model = ray_model(blur_mm, noise_hu, settings)
     fits: list[Fit] = []
     for index, branch in enumerate(tree):
         above = None if branch.parent is None else _lumen_hu_at(fits[branch.parent], branch.parent_distance_mm)
-        coarse = fitted_lumen(rays[index], lumen_hu_along(rays[index], prior_mm[index], above, model.blur_mm), model)
+        coarse = fitted_lumen(rays[index], lumen_hu_along(rays[index], _prior_radius(rays[index], branch), above, blur_mm), model)
         again = rays_on(volume, recentred_frames(coarse), tree, index)
-        fits.append(fitted_lumen(again, lumen_hu_along(again, coarse.radius_mm.mean(axis=1), above, model.blur_mm), model))
-    return [_sections(index, *refined(fit, model, wall_model), model) for index, fit in enumerate(fits)]
+        fits.append(fitted_lumen(again, lumen_hu_along(again, coarse.radius_mm.mean(axis=1), above, blur_mm), model))
+    return [_sections(index, *refined(fit, model), model) for index, fit in enumerate(fits)]
 
 
 def recentred_frames(fit: Fit) -> Frames:
@@ -86,6 +84,36 @@ def recentred_frames(fit: Fit) -> Frames:
     seen = np.maximum(1 - 2 * has_calcium(fit.rays, fit.lumen_hu).mean(axis=1), 0)
     shift = (ndimage.gaussian_filter1d(seen * axis, RECENTRING_PLANES, mode="nearest") for axis in centroid_mm(fit.radius_mm))
     return moved_frames(fit.rays.frames, *shift)
+
+
+def measured_noise_hu(rays: list[Rays], step_mm: float) -> float:
+    """Noise in the lumen: median absolute difference of the middle between planes 2 mm apart; at least 10 HU (a model is never perfect)."""
+    lag = max(1, round(2.0 / step_mm))
+    change = np.concatenate([r.profile_hu[lag:, 0, 0] - r.profile_hu[:-lag, 0, 0] for r in rays])
+    return max(10.0, 1.4826 * float(np.median(np.abs(change))) / np.sqrt(2)) if len(change) else 30.0
+
+
+def measured_blur_mm(rays: list[Rays], tree: CoronaryTree, noise_hu: float, settings: MeasureSettings) -> float:
+    """Standard deviation of the point-spread function: the one that explains the edges of the widest planes best.
+
+    Uses up to 150 planes whose radius is beyond 1.2 mm; the setting where there are fewer than 20.
+    """
+    fallback = settings.psf_fwhm_mm / FWHM_PER_SD
+    chosen = [(r, _prior_radius(r, branch)) for r, branch in zip(rays, tree, strict=True)]
+    wide = [(r.profile_hu[m], r.own[m], radius[m]) for r, radius in chosen for m in range(0, len(radius), 2) if radius[m] > 1.2]
+    if len(wide) < 20:
+        return fallback
+    wide = wide[:: max(1, len(wide) // 150)]
+    profile, own = np.array([p for p, _, _ in wide]), np.array([o for _, o, _ in wide])
+    lumen_hu = np.median(profile[:, :, :3], axis=(1, 2))
+    trials = np.arange(0.18, 0.56, 0.04)
+    cost = []
+    for blur_mm in trials:
+        model = ray_model(float(blur_mm), noise_hu, settings)
+        weight = own * sample_weight(model) * (4 * np.pi * blur_mm**2)
+        cost.append(np.median(lumen_cost(profile[:, ::4], weight[:, ::4], lumen_hu, model).min(axis=-1).mean(axis=1)))
+    index, _ = refined_minimum(np.array(cost), np.argmin(cost))
+    return float(np.interp(index, np.arange(len(trials)), trials))
 
 
 def lumen_hu_along(rays: Rays, radius_mm: np.ndarray, above_hu: float | None, blur_mm: float) -> np.ndarray:
@@ -130,10 +158,10 @@ def _surface(cost, trust):
     return np.maximum(smooth_surface(cost, index[:, None], trust, SMOOTHING_PLANES) * RADIUS_STEP_MM, SMALLEST_RADIUS_MM)
 
 
-def refined(fit: Fit, model: RayModel, wall_model: RayModel) -> tuple[Fit, np.ndarray]:
+def refined(fit: Fit, model: RayModel) -> tuple[Fit, np.ndarray]:
     """The fit corrected for what rays cannot know (contours_render), where that matters, and the outer wall radius (M, A), mm."""
     profile = fit.rays.profile_hu
-    wall = _wall(profile, fit, model)
+    wall = _wall(profile, fit.weight, fit, model)
     correction, step_mm = np.zeros_like(profile), float(np.diff(fit.rays.frames.distance_mm).mean())
     for _ in range(CORRECTIONS):
         tissues = ray_tissues(profile - correction, fit.weight, fit.lumen_hu, (fit.radius_mm, wall), model)
@@ -145,16 +173,13 @@ def refined(fit: Fit, model: RayModel, wall_model: RayModel) -> tuple[Fit, np.nd
         cost = fit.cost.copy()
         cost[planes] = lumen_cost((profile - correction)[planes], fit.weight[planes], fit.lumen_hu[planes], model)
         fit = replace(fit, radius_mm=_surface(cost, _trust(fit.rays, fit.lumen_hu)), cost=cost)
-        wall = _wall(profile - correction, fit, model)
-    return fit, _wall(profile, fit, wall_model)
+        wall = _wall(profile - correction, fit.weight, fit, model)
+    return fit, wall
 
 
-def _wall(profile, fit, model):
-    cost = wall_cost(profile, fit.weight, fit.lumen_hu, fit.radius_mm, model)
-    ring = cost.sum(axis=1)
-    index, _ = refined_minimum(ring, best_path(ring, RADIUS_JUMP_COST, 3))
-    extra = smooth_surface(cost, index[:, None], 1.0, WALL_SMOOTHING_PLANES, WALL_RIDGE)
-    return fit.radius_mm + model.normal_mm + np.maximum(extra, 0) * RADIUS_STEP_MM
+def _wall(profile, weight, fit, model):
+    extra = smooth_surface(wall_cost(profile, weight, fit.lumen_hu, fit.radius_mm, model), 0.0, 1.0, WALL_SMOOTHING_PLANES, WALL_RIDGE)
+    return fit.radius_mm + (model.normal_steps + np.maximum(extra, 0)) * RADIUS_STEP_MM
 
 
 def has_calcium(rays: Rays, lumen_hu: np.ndarray) -> np.ndarray:
@@ -169,17 +194,12 @@ def _trust(rays, lumen_hu):
 def second_rise(profile_hu: np.ndarray, lumen_hu: np.ndarray) -> np.ndarray:
     """(M, A, J) True from where a ray, having left the lumen, climbs again by more than 100 HU: a vein, a chamber, another vessel.
 
-    Not where it climbs well above the lumen, nor where, from tissue that is no fat, it climbs about as high and falls again: that is calcium of this vessel.
+    Not where it climbs well above the lumen: that is calcium of this vessel.
     """
     lowest = np.minimum.accumulate(profile_hu, axis=-1)
     rise = (profile_hu - lowest > 100) & (lowest < 0.6 * lumen_hu[:, None, None])
-    after = np.maximum.accumulate(rise, axis=-1)
-    top_at = np.argmax(np.where(after, profile_hu, -np.inf), axis=-1)[..., None]
-    top, valley = (np.take_along_axis(x, top_at, axis=-1)[..., 0] for x in (profile_hu, lowest))
-    tail = np.where(np.arange(profile_hu.shape[-1]) > top_at, profile_hu, np.inf).min(axis=-1)
-    spot = (valley > 0) & (top > SPOT_OF_LUMEN * lumen_hu[:, None]) & (tail < (valley + top) / 2)
-    calcium = (profile_hu.max(axis=-1) > lumen_hu[:, None] + CALCIUM_EVIDENCE_HU) | spot
-    return after & ~calcium[..., None]
+    calcium = profile_hu.max(axis=-1) > lumen_hu[:, None] + CALCIUM_EVIDENCE_HU
+    return np.maximum.accumulate(rise, axis=-1) & ~calcium[..., None]
 
 
 def centroid_mm(radius_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

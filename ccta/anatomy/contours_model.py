@@ -15,36 +15,27 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from ccta.anatomy.contours_kernels import GAP_STEPS, WALL_CANDIDATES, lumen_costs, tissues, wall_costs
+from ccta.anatomy.contours_kernels import WALL_CANDIDATES, lumen_costs, tissues, wall_costs
 from ccta.settings import MeasureSettings
 
 RAY_STEP_MM, RAY_SAMPLES, ANGLES = 0.15, 32, 24
 RADIUS_STEP_MM = 0.1
-FAT_HU = -90.0
-"""Epicardial fat at 120 kVp, where the image does not say."""
 
 
 @dataclass(frozen=True, eq=False)
 class RayModel:
-    """disc: (K, J) D(r_j, R_k) with R_k = k RADIUS_STEP_MM; outer: D(r_j, R_k + normal_mm). The normal wall has wall_hu and is
-    normal_mm thick; fat lies about it."""
+    """disc: (K, J) D(r_j, R_k) with R_k = k RADIUS_STEP_MM. The normal wall has wall_hu and is normal_steps radius steps thick."""
 
     disc: np.ndarray
-    outer: np.ndarray
     blur_mm: float
     noise_hu: float
     wall_hu: float
-    normal_mm: float
-    fat_hu: float
+    normal_steps: int
     candidates: int
 
     @property
-    def tables(self) -> tuple:
-        return self.disc, self.outer
-
-    @property
     def constants(self) -> tuple:
-        return self.noise_hu, self.wall_hu, self.normal_mm / RADIUS_STEP_MM, self.fat_hu
+        return self.noise_hu, self.wall_hu, self.normal_steps
 
 
 def ray_distance_mm() -> np.ndarray:
@@ -57,12 +48,13 @@ def blurred_disc(distance_mm, radius_mm, blur_mm) -> np.ndarray:
     return special.chndtr((radius_mm / blur_mm) ** 2, 2, (distance_mm / blur_mm) ** 2)
 
 
-def ray_model(blur_mm: float, noise_hu: float, normal_mm: float, settings: MeasureSettings) -> RayModel:
-    """The tables of discs for radii up to the largest lumen plus the thickest wall."""
+def ray_model(blur_mm: float, noise_hu: float, settings: MeasureSettings) -> RayModel:
+    """The table of discs for radii up to the largest lumen plus the thickest wall."""
     candidates = round(settings.max_lumen_radius_mm / RADIUS_STEP_MM) + 1
-    radius = np.arange(candidates + WALL_CANDIDATES + GAP_STEPS[-1] + 2)[:, None] * RADIUS_STEP_MM
-    disc, outer = (np.ascontiguousarray(blurred_disc(ray_distance_mm()[None], r, blur_mm)) for r in (np.maximum(radius, 1e-3), radius + normal_mm))
-    return RayModel(disc, outer, blur_mm, noise_hu, settings.normal_wall_hu, normal_mm, FAT_HU, candidates)
+    normal_steps = max(1, round(settings.normal_wall_mm / RADIUS_STEP_MM))
+    radius = np.arange(candidates + normal_steps + WALL_CANDIDATES + 1) * RADIUS_STEP_MM
+    disc = blurred_disc(ray_distance_mm()[None], np.maximum(radius, 1e-3)[:, None], blur_mm)
+    return RayModel(np.ascontiguousarray(disc), blur_mm, noise_hu, settings.normal_wall_hu, normal_steps, candidates)
 
 
 def sample_weight(model: RayModel) -> np.ndarray:
@@ -76,17 +68,17 @@ def lumen_cost(profile_hu, weight, lumen_hu, model: RayModel) -> np.ndarray:
 
     profile_hu, weight: (M, A, J), weight 0 where another vessel lies. lumen_hu: (M,).
     """
-    return lumen_costs(profile_hu, weight, lumen_hu, model.tables, model.constants, model.candidates)
+    return lumen_costs(profile_hu, weight, lumen_hu, model.disc, model.constants, model.candidates)
 
 
 def wall_cost(profile_hu, weight, lumen_hu, radius_mm, model: RayModel) -> np.ndarray:
     """(M, A, T) negative log-likelihood of a wall t RADIUS_STEP_MM thicker than normal outside the known lumen radius_mm (M, A)."""
-    return wall_costs(profile_hu, weight, lumen_hu, radius_mm / RADIUS_STEP_MM, model.tables, model.constants)
+    return wall_costs(profile_hu, weight, lumen_hu, radius_mm / RADIUS_STEP_MM, model.disc, model.constants)
 
 
 def ray_tissues(profile_hu, weight, lumen_hu, radii_mm, model: RayModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(wall HU, background HU, soft cover between lumen and calcium, mm), each (M, A), for radii_mm = (lumen, outer wall), each (M, A)."""
     radius, wall = (r / RADIUS_STEP_MM for r in radii_mm)
-    extra = np.clip(wall - radius - model.normal_mm / RADIUS_STEP_MM, 0, WALL_CANDIDATES - 1)
-    wall_hu, background_hu, cover = tissues(profile_hu, weight, lumen_hu, (radius, extra), model.tables, model.constants)
+    extra = np.clip(wall - radius - model.normal_steps, 0, WALL_CANDIDATES - 1)
+    wall_hu, background_hu, cover = tissues(profile_hu, weight, lumen_hu, (radius, extra), model.disc, model.constants)
     return wall_hu, background_hu, cover * RADIUS_STEP_MM

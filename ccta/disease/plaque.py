@@ -29,11 +29,6 @@ LUMEN_HU_MM = 20.0  # of vessel, over which the lumen's HU hardly changes
 BEYOND_WALL_MM = 0.8  # about the width of a scanner's blur
 FAT_BEYOND_HU = 0.0  # fat mixes with the wall's border, muscle and blood are above
 BORDER_ANGLES = 3  # of the contour's: beside muscle the smooth outer wall still bulges towards it
-UNSEEN_WEIGHT = 0.01  # of a normal wall where none is seen, against the wall that is seen
-SEEN_SHARE = 0.35  # of the circumference, from which it determines a circle
-VEIN_MM, VEIN_HU, VEIN_OF_LUMEN = 0.5, 150.0, 0.65  # beyond a normal wall; soft plaque and its mixture with blood are darker; dim calcium is brighter
-ROUND_MM = 0.15  # root mean square from the circle, up to which a wall is round; a vein beside the artery makes a lobe
-CIRCLE_SMOOTHING_PLANES = 4.0
 CALCIUM_ABOVE_LUMEN_HU = 100.0  # four standard deviations of a usual noise
 CALCIUM_SHARE = 0.1  # of the circumference: a plane with calcium
 NOISE_SMOOTHING_MM = 0.2  # half a voxel, inside plaque only: takes single noisy samples away and leaves a lipid core of 1-2 mm
@@ -110,7 +105,7 @@ def branch_plaque(
     position = polar_positions(own, radius)
     element = full[..., None] / RADIAL_SAMPLES * radius * (2 * np.pi / radius.shape[1]) * plane_spacing_mm(own, radius)
     narrowed = np.any([(own.distance_mm >= x.entry_mm) & (own.distance_mm <= x.exit_mm) for x in stenoses] or [np.zeros(len(own), bool)], axis=0)
-    carries = carries_plaque(own, calcium.mean(axis=1) >= CALCIUM_SHARE, narrowed, tree.branches[own.branch].parent is None, settings)
+    carries = carries_plaque(own, thickness, calcium.mean(axis=1) >= CALCIUM_SHARE, narrowed, settings)
     element = np.where(carries[:, None, None], element, 0.0)
     found = element > 0
     others = [s for s in sections if s.branch != own.branch]
@@ -136,44 +131,15 @@ def calcified_rays(volume: Volume, own: CrossSections) -> np.ndarray:
 
 
 def with_seen_wall(volume: Volume, own: CrossSections, calcium: np.ndarray, settings: MeasureSettings) -> CrossSections:
-    """The outer wall where fat lies behind it or `calcium` (M, A) in it; elsewhere (muscle, a chamber, a vein) the circle through those places.
+    """The outer wall where fat lies behind it or `calcium` (M, A) in it; elsewhere (muscle, a chamber, a vein, a branching artery) no thicker than normal.
 
-    Soft plaque and muscle have the same HU, so that a wall that leans on muscle has no visible border. What is seen of the wall says how it goes on,
-    because it is round; where little is seen, it is taken to be no thicker than normal.
+    Soft plaque and muscle have the same HU, so that a wall that leans on muscle has no visible border, and its thickness is not evidence of plaque.
     """
     beyond = sample(volume, polar_positions(own, own.wall_radius_mm[..., None] + BEYOND_WALL_MM))[..., 0]
     beyond = ndimage.median_filter(np.pad(beyond, ((0, 0), (2, 2)), mode="wrap"), size=(3, 5), mode="nearest")[:, 2:-2]
     normal = np.minimum(own.wall_radius_mm, own.lumen_radius_mm + settings.plaque_normal_wall_mm)
     fat = ndimage.minimum_filter1d((beyond < FAT_BEYOND_HU).astype(np.uint8), 2 * BORDER_ANGLES + 1, axis=1, mode="wrap") > 0
-    seen = (fat | calcium) & ~_enhanced(volume, own, calcium, settings)
-    enough = seen.mean(axis=1, keepdims=True) >= SEEN_SHARE
-    round_ = circle_through(np.where(seen & enough, own.wall_radius_mm, normal), np.where(seen & enough, 1.0, UNSEEN_WEIGHT), CIRCLE_SMOOTHING_PLANES)
-    misfit = np.sqrt(np.where(seen, (round_ - own.wall_radius_mm) ** 2, 0).sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1))
-    return replace(own, wall_radius_mm=np.where(seen, own.wall_radius_mm, np.where(misfit < ROUND_MM, np.maximum(round_, normal), normal)))
-
-
-def _enhanced(volume: Volume, own: CrossSections, calcium: np.ndarray, settings: MeasureSettings) -> np.ndarray:
-    """(M, A) True where most of a thick wall without calcium is brighter than plaque and darker than this artery's blood: a vein along or across it."""
-    thickness = own.wall_radius_mm - own.lumen_radius_mm
-    wall = sample(volume, polar_positions(own, own.lumen_radius_mm[..., None] + np.array([0.5, 0.6, 0.7]) * thickness[..., None])).mean(axis=2)
-    wall = ndimage.median_filter(np.pad(wall, ((0, 0), (2, 2)), mode="wrap"), size=(3, 5), mode="nearest")[:, 2:-2]
-    blood = np.median(sample(volume, own.center_mm))
-    return (thickness > settings.plaque_normal_wall_mm + VEIN_MM) & ~calcium & (wall > VEIN_HU) & (wall < VEIN_OF_LUMEN * blood)
-
-
-def circle_through(radius_mm: np.ndarray, weight: np.ndarray, sigma_planes: float) -> np.ndarray:
-    """(M, A) radii about the origin of the circle through each plane's contour, least squares with weights (Kasa 1976), averaged over planes.
-
-    x^2 + y^2 = a x + b y + c, a circle about (a, b) / 2; 0 where a ray misses it.
-    """
-    angle = 2 * np.pi * np.arange(radius_mm.shape[1]) / radius_mm.shape[1]
-    way = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    row = np.concatenate([radius_mm[..., None] * way, np.ones((*radius_mm.shape, 1))], axis=2)
-    normal, right = np.einsum("ma,map,maq->mpq", weight, row, row), np.einsum("ma,map->mp", weight * radius_mm**2, row)
-    normal, right = (ndimage.gaussian_filter1d(x, sigma_planes, axis=0, mode="nearest") for x in (normal, right))
-    found = np.linalg.solve(normal, right[..., None])[..., 0]
-    ahead = found[:, :2] @ way.T / 2
-    return np.maximum(ahead + np.sqrt(np.maximum(ahead**2 + found[:, 2:], 0)), 0)
+    return replace(own, wall_radius_mm=np.where(fat | calcium, own.wall_radius_mm, normal))
 
 
 def polar_positions(sections: CrossSections, radius_mm: np.ndarray) -> np.ndarray:
