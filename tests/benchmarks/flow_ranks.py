@@ -78,6 +78,7 @@ def main() -> int:
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--length", type=float, default=40.0)
     wanted = parser.parse_args()
+    measured(tube_problem(10.0), 1)  # numba compiles
     problem, rows, first = case_problem(wanted.case) if wanted.case else tube_problem(2 * wanted.length), [], {}
     for kind, ranks in [(kind, ranks) for kind in ("strong", "weak") for ranks in wanted.ranks]:
         own = problem if kind == "strong" else tube_problem(wanted.length * ranks)
