@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
-from cfd.block_matrix import factorised, gmres, product
+from cfd.block_matrix import gmres, product
 from cfd.coarse_space import axial_shape, coarse_modes, first_guess, inlet_profile, through_wall
 from cfd.element_kernels import assemble, time_scales
 from cfd.flow_problem import LENGTH_M, SPEED_M_S, AxisFlow, FlowBoundary, Fluid, ports_of
 from cfd.flow_space import FlowSpace
+from cfd.incomplete_lu import factorised
 from cfd.mesh import FlowMesh
 
 

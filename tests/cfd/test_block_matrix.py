@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.sparse.linalg import spsolve
 
-from cfd.block_matrix import factorised, gmres, pattern_of, product, to_scipy
+from cfd.block_matrix import gmres, pattern_of, product, to_scipy
+from cfd.incomplete_lu import factorised
 
 
 def chain(count, seed=0):
