@@ -7,7 +7,9 @@ with curved edges. Cells come in blocks that share no node with others of their 
 import numpy as np
 from numba import njit, prange
 
-WIDTH = 16  # nodes of a cell, 10 at most, padded: LLVM makes vectors only of loops of 16 and more
+WIDTH = 16  # nodes of a cell, 10 at most, padded by zeros: LLVM makes vectors only of loops of 16 and more
+ROWS = 12  # of what is known at a cell's nodes and at a quadrature point
+SHAPE = 13  # numbers that describe a cell's shape at a quadrature point: see `bent_shapes`
 
 
 @njit(cache=True, fastmath=True, parallel=True)
@@ -36,155 +38,166 @@ def time_scales(cells, gradient, state, constants, tau, tau_c):
 
 
 @njit(cache=True, fastmath=True, parallel=True)
-def assemble(mesh, state, fields, basis, target, wanted):
+def assemble(mesh, state, fields, target, wanted):
     """Add the residual (N, 4) and, if `wanted`, the Jacobian's 4 x 4 blocks (K, 4, 4) of all cells. target: (blocks, residual).
 
     Weak form: (a + u.grad u + div u / 2 u, v) + nu (grad u, grad v) - (p, div v) + (div u, q) + (s, tau (u.grad v + grad q)) + (tau_c div u, div v) with
     the strong residual s = a + u.grad u + grad p - nu laplace u and the acceleration a = rate u - past. The Jacobian is exact but for the derivatives of
     tau. mesh: FlowSpace.for_kernels. fields: (tau, tau_c, nu, rate, past), nu (C,), past (N, 3), or (0, 3) of a steady flow.
-    basis: (weights (Q,), values (Q, m), reference gradients (Q, m, 3), reference second derivatives (m, 3, 3)).
     """
-    blocks, colours, cells, (nodes, curved, gradient, volume), slot = mesh
+    blocks, colours, cells, slot, (gradient, volume, bent, shape), (weight, tables, curve) = mesh
     tau, tau_c, nu, rate, past = fields
-    weight, value, slope, curve = basis
     m = cells.shape[1]
     for colour in range(len(colours) - 1):
         for block in prange(colours[colour], colours[colour + 1]):
-            w, local, matrix, work = np.empty((m, 4)), np.empty((m, 4)), np.empty(m * 16 * WIDTH, target[0].dtype), np.zeros(6 * WIDTH, target[0].dtype)
-            grad, laplace, adv = np.empty((m, 3)), np.empty(m), np.empty(m)
-            u, gu, s, g = np.empty(4), np.empty((3, 3)), np.empty(3), np.empty((4, 3))
-            before, acc = np.zeros((m, 3)), np.empty(3)
+            local, matrix, trial = np.zeros(ROWS * WIDTH), np.zeros(m * 16 * WIDTH, target[0].dtype), np.zeros(6 * WIDTH, target[0].dtype)
+            straight, vector = np.zeros(SHAPE), np.zeros(4 * WIDTH)
             for e in range(blocks[block], blocks[block + 1]):
-                local[:] = 0.0
+                vector[:] = 0.0
                 if wanted:
                     matrix[:] = 0.0
-                for a in range(m):
-                    w[a] = state[cells[e, a]]
-                    if len(past):
-                        before[a] = past[cells[e, a]]
-                g[:], size = gradient[e], volume[e]
-                _laplacians(curve, g, laplace)
+                _gathered(cells[e], state, past, local)
+                for i in range(3):
+                    for j in range(3):
+                        straight[3 * i + j] = gradient[e, i + 1, j]
+                straight[12] = volume[e]
                 for q in range(len(weight)):
-                    if curved[e]:
-                        size = _bent(nodes, cells[e], slope[q], curve, (g, laplace))
-                    _at_point(value[q], slope[q], g, (w, laplace, nu[e], rate, before), (grad, adv, u, gu, s, acc))
-                    constants = (weight[q] * size, tau[e], tau_c[e], nu[e], rate)
-                    _add_residual(value[q], (grad, adv, u, gu, s, acc), constants, local)
+                    g = shape[bent[e], q] if bent[e] >= 0 else straight
+                    u, gu, acc, s = _at_point(tables[q], curve, g, (nu[e], rate), local)
+                    constants = (weight[q] * g[12], tau[e], tau_c[e], nu[e], rate)
+                    _add_residual(tables[q], (u, gu, acc, s), constants, local, vector)
                     if wanted:
-                        _add_jacobian(value[q], (grad, adv, u, gu, laplace, s), constants, work, matrix)
-                _scatter(cells[e], slot[e], (local, matrix), target, wanted)
+                        _add_jacobian(tables[q], (u, gu, s), constants, (local, trial), matrix)
+                _scatter(cells[e], slot[e], (vector, matrix), target, wanted)
 
 
 @njit(cache=True, fastmath=True)
-def _laplacians(curve, g, laplace):
-    """laplace N_a, constant in a cell. curve: symmetric in its last two indices."""
-    laplace[:] = 0.0
-    for i in range(3):
-        for j in range(i + 1):
-            metric = g[i + 1, 0] * g[j + 1, 0] + g[i + 1, 1] * g[j + 1, 1] + g[i + 1, 2] * g[j + 1, 2]
-            if j < i:
-                metric *= 2.0
-            for a in range(len(laplace)):
-                laplace[a] += curve[a, i, j] * metric
+def _gathered(nodes, state, past, local):
+    """The nodes' u, v, w, p and past into the first seven rows of `local`: flat (ROWS, WIDTH), like all that a loop over nodes reads or writes here."""
+    for a in range(len(nodes)):
+        for i in range(4):
+            local[i * WIDTH + a] = state[nodes[a], i]
+        if len(past):
+            for i in range(3):
+                local[(4 + i) * WIDTH + a] = past[nodes[a], i]
 
 
-@njit(cache=True, fastmath=True)
-def _bent(nodes, cell, slope, curve, out):
-    """At a point of a curved cell: g (4, 3) gradients of the reference coordinates (rows 1-3), laplace N_a; returns |det J| / 6.
+@njit(cache=True, fastmath=True, parallel=True)
+def bent_shapes(nodes, cells, slope, curve, shape):
+    """Fill shape (C, Q, SHAPE) for curved cells: at each point the gradients of the three reference coordinates, what `_at_point` needs of them for laplace
+    N_a, and the volume |det J| / 6.
 
     x = sum of x_a N_a: laplace N = sum N_,kl g_k.g_l + sum N_,k laplace xi_k with laplace xi_k = -g_k . sum x_,lm g_l.g_m (x is linear in itself).
+    slope: (Q, m, 3). curve: (m, 3, 3).
     """
-    g, laplace = out
-    jacobian, bend = np.zeros((3, 3)), np.zeros(3)
-    for a in range(len(cell)):
-        for i in range(3):
+    for e in prange(len(cells)):
+        jacobian, bend = np.empty((3, 3)), np.empty(3)
+        for q in range(len(slope)):
+            g = shape[e, q]
+            jacobian[:] = 0.0
+            for a in range(cells.shape[1]):
+                for i in range(3):
+                    for k in range(3):
+                        jacobian[i, k] += nodes[cells[e, a], i] * slope[q, a, k]
+            g[12] = abs(_inverse(jacobian, g)) / 6
+            bend[:] = 0.0
+            for a in range(cells.shape[1]):
+                laplace = 0.0
+                for k in range(3):
+                    for l in range(3):  # noqa: E741
+                        laplace += curve[a, k, l] * (g[3 * k] * g[3 * l] + g[3 * k + 1] * g[3 * l + 1] + g[3 * k + 2] * g[3 * l + 2])
+                for i in range(3):
+                    bend[i] += nodes[cells[e, a], i] * laplace
             for k in range(3):
-                jacobian[i, k] += nodes[cell[a], i] * slope[a, k]
+                g[9 + k] = g[3 * k] * bend[0] + g[3 * k + 1] * bend[1] + g[3 * k + 2] * bend[2]
+
+
+@njit(cache=True, fastmath=True)
+def _inverse(jacobian, g):
+    """Rows of the inverse into the first nine of g; returns the determinant."""
     det = 0.0
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3
         for l in range(3):  # noqa: E741
             m, n = (l + 1) % 3, (l + 2) % 3
-            g[l + 1, i] = jacobian[j, m] * jacobian[k, n] - jacobian[j, n] * jacobian[k, m]
-        det += jacobian[i, 0] * g[1, i]
-    for i in range(3):
-        for k in range(3):
-            g[k + 1, i] /= det
-        g[0, i] = -g[1, i] - g[2, i] - g[3, i]
-    _laplacians(curve, g, laplace)
-    for a in range(len(cell)):
-        for i in range(3):
-            bend[i] += nodes[cell[a], i] * laplace[a]
-    for k in range(3):
-        moved = g[k + 1, 0] * bend[0] + g[k + 1, 1] * bend[1] + g[k + 1, 2] * bend[2]
-        for a in range(len(cell)):
-            laplace[a] -= slope[a, k] * moved
-    return abs(det) / 6
+            g[3 * l + i] = jacobian[j, m] * jacobian[k, n] - jacobian[j, n] * jacobian[k, m]
+        det += jacobian[i, 0] * g[i]
+    for i in range(9):
+        g[i] /= det
+    return det
 
 
 @njit(cache=True, fastmath=True)
-def _at_point(value, slope, g, known, out):
-    """At a quadrature point: grad N_a, u.grad N_a, (u, p), grad u, the strong residual s, and the acceleration."""
-    w, laplace, nu, rate, before = known
-    grad, adv, u, gu, s, acc = out
-    m = len(value)
-    u[:] = 0.0
-    gu[:] = 0.0
-    acc[:] = 0.0
-    for a in range(m):
-        for i in range(3):
-            acc[i] += value[a] * (rate * w[a, i] - before[a, i])
-    s[:] = acc
-    for a in range(m):
-        for i in range(3):
-            grad[a, i] = slope[a, 0] * g[1, i] + slope[a, 1] * g[2, i] + slope[a, 2] * g[3, i]
-        for i in range(4):
-            u[i] += value[a] * w[a, i]
-        for i in range(3):
-            s[i] += w[a, 3] * grad[a, i] - nu * laplace[a] * w[a, i]
-            for j in range(3):
-                gu[i, j] += w[a, i] * grad[a, j]
-    for i in range(3):
-        s[i] += gu[i, 0] * u[0] + gu[i, 1] * u[1] + gu[i, 2] * u[2]
-    for a in range(m):
-        adv[a] = u[0] * grad[a, 0] + u[1] * grad[a, 1] + u[2] * grad[a, 2]
+def _at_point(table, curve, g, known, local):
+    """At a quadrature point: (u, v, w, p), grad u, the acceleration, the strong residual s; grad N_a, u.grad N_a, laplace N_a into `local`'s rows 7 to 11.
+
+    One loop over the nodes whose every index is a constant plus b, so that LLVM makes vectors of it; so in all that follow.
+    """
+    nu, rate = known
+    g00, g01, g02, g10, g11, g12, g20, g21, g22, m0, m1, m2 = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7], g[8], g[9], g[10], g[11]
+    t00, t11, t22 = g00 * g00 + g01 * g01 + g02 * g02, g10 * g10 + g11 * g11 + g12 * g12, g20 * g20 + g21 * g21 + g22 * g22
+    t01, t02, t12 = g00 * g10 + g01 * g11 + g02 * g12, g00 * g20 + g01 * g21 + g02 * g22, g10 * g20 + g11 * g21 + g12 * g22
+    u0 = u1 = u2 = p = b0 = b1 = b2 = l0 = l1 = l2 = p0 = p1 = p2 = k00 = k01 = k02 = k10 = k11 = k12 = k20 = k21 = k22 = 0.0
+    for b in range(WIDTH):
+        n, s0, s1, s2 = table[b], table[WIDTH + b], table[2 * WIDTH + b], table[3 * WIDTH + b]
+        x, y, z = s0 * g00 + s1 * g10 + s2 * g20, s0 * g01 + s1 * g11 + s2 * g21, s0 * g02 + s1 * g12 + s2 * g22
+        laplace = curve[b] * t00 + curve[WIDTH + b] * t11 + curve[2 * WIDTH + b] * t22 - s0 * m0 - s1 * m1 - s2 * m2
+        laplace += curve[3 * WIDTH + b] * t01 + curve[4 * WIDTH + b] * t02 + curve[5 * WIDTH + b] * t12
+        local[7 * WIDTH + b], local[8 * WIDTH + b], local[9 * WIDTH + b], local[11 * WIDTH + b] = x, y, z, laplace
+        w0, w1, w2, w3 = local[b], local[WIDTH + b], local[2 * WIDTH + b], local[3 * WIDTH + b]
+        u0, u1, u2, p = u0 + n * w0, u1 + n * w1, u2 + n * w2, p + n * w3
+        b0, b1, b2 = b0 + n * local[4 * WIDTH + b], b1 + n * local[5 * WIDTH + b], b2 + n * local[6 * WIDTH + b]
+        l0, l1, l2 = l0 + laplace * w0, l1 + laplace * w1, l2 + laplace * w2
+        p0, p1, p2 = p0 + w3 * x, p1 + w3 * y, p2 + w3 * z
+        k00, k01, k02 = k00 + w0 * x, k01 + w0 * y, k02 + w0 * z
+        k10, k11, k12 = k10 + w1 * x, k11 + w1 * y, k12 + w1 * z
+        k20, k21, k22 = k20 + w2 * x, k21 + w2 * y, k22 + w2 * z
+    for b in range(WIDTH):
+        local[10 * WIDTH + b] = u0 * local[7 * WIDTH + b] + u1 * local[8 * WIDTH + b] + u2 * local[9 * WIDTH + b]
+    a0, a1, a2 = rate * u0 - b0, rate * u1 - b1, rate * u2 - b2
+    s0 = a0 + k00 * u0 + k01 * u1 + k02 * u2 + p0 - nu * l0
+    s1 = a1 + k10 * u0 + k11 * u1 + k12 * u2 + p1 - nu * l1
+    s2 = a2 + k20 * u0 + k21 * u1 + k22 * u2 + p2 - nu * l2
+    return (u0, u1, u2, p), (k00, k01, k02, k10, k11, k12, k20, k21, k22), (a0, a1, a2), (s0, s1, s2)
 
 
 @njit(cache=True, fastmath=True)
-def _add_residual(value, point, constants, local):
-    grad, adv, u, gu, s, acc = point
+def _add_residual(table, point, constants, local, vector):
+    (u0, u1, u2, p), (k00, k01, k02, k10, k11, k12, k20, k21, k22), (a0, a1, a2), (s0, s1, s2) = point
     dv, tau, tau_c, nu, _ = constants
-    div = gu[0, 0] + gu[1, 1] + gu[2, 2]
-    bulk = tau_c * div - u[3]
-    for a in range(len(value)):
-        x, y, z = grad[a, 0], grad[a, 1], grad[a, 2]
-        for i in range(3):
-            convection = acc[i] + gu[i, 0] * u[0] + gu[i, 1] * u[1] + gu[i, 2] * u[2] + 0.5 * div * u[i]
-            viscous = nu * (x * gu[i, 0] + y * gu[i, 1] + z * gu[i, 2])
-            local[a, i] += dv * (value[a] * convection + tau * adv[a] * s[i] + viscous + bulk * grad[a, i])
-        local[a, 3] += dv * (value[a] * div + tau * (x * s[0] + y * s[1] + z * s[2]))
+    div = k00 + k11 + k22
+    bulk = tau_c * div - p
+    c0, c1, c2 = (a0 + k00 * u0 + k01 * u1 + k02 * u2) + 0.5 * div * u0, a1 + k10 * u0 + k11 * u1 + k12 * u2, a2 + k20 * u0 + k21 * u1 + k22 * u2
+    c1, c2 = c1 + 0.5 * div * u1, c2 + 0.5 * div * u2
+    for b in range(WIDTH):
+        n, x, y, z, adv = dv * table[b], dv * local[7 * WIDTH + b], dv * local[8 * WIDTH + b], dv * local[9 * WIDTH + b], dv * tau * local[10 * WIDTH + b]
+        vector[b] += n * c0 + adv * s0 + nu * (x * k00 + y * k01 + z * k02) + bulk * x
+        vector[WIDTH + b] += n * c1 + adv * s1 + nu * (x * k10 + y * k11 + z * k12) + bulk * y
+        vector[2 * WIDTH + b] += n * c2 + adv * s2 + nu * (x * k20 + y * k21 + z * k22) + bulk * z
+        vector[3 * WIDTH + b] += n * div + tau * (x * s0 + y * s1 + z * s2)
 
 
 @njit(cache=True, fastmath=True)
-def _add_jacobian(value, point, constants, trial, matrix):
+def _add_jacobian(table, point, constants, work, matrix):
     """Blocks of all pairs of nodes at a quadrature point, in the precision of the target. matrix: flat (m, 4, 4, WIDTH), the trial function last."""
-    grad, adv, u, gu, laplace, s = point
+    (u0, u1, u2, _), (k00, k01, k02, k10, k11, k12, k20, k21, k22), (s0, s1, s2) = point
     dv, tau, tau_c, nu, rate = constants
-    half_div, one = 0.5 * (gu[0, 0] + gu[1, 1] + gu[2, 2]), trial.dtype.type
-    for b in range(len(value)):
-        moved = adv[b] + rate * value[b]
-        trial[b], trial[WIDTH + b], trial[2 * WIDTH + b], trial[3 * WIDTH + b] = grad[b, 0], grad[b, 1], grad[b, 2], value[b]
-        trial[4 * WIDTH + b], trial[5 * WIDTH + b] = moved + half_div * value[b], moved - nu * laplace[b]
-    slopes = (one(gu[0, 0]), one(gu[0, 1]), one(gu[0, 2]), one(gu[1, 0]), one(gu[1, 1]), one(gu[1, 2]), one(gu[2, 0]), one(gu[2, 1]), one(gu[2, 2]))
-    speed, strong = (one(0.5 * u[0]), one(0.5 * u[1]), one(0.5 * u[2])), (one(dv * tau * s[0]), one(dv * tau * s[1]), one(dv * tau * s[2]))
+    local, trial = work
+    half_div, one = 0.5 * (k00 + k11 + k22), trial.dtype.type
+    for b in range(WIDTH):
+        n, moved = table[b], local[10 * WIDTH + b] + rate * table[b]
+        trial[b], trial[WIDTH + b], trial[2 * WIDTH + b] = local[7 * WIDTH + b], local[8 * WIDTH + b], local[9 * WIDTH + b]
+        trial[3 * WIDTH + b], trial[4 * WIDTH + b], trial[5 * WIDTH + b] = n, moved + half_div * n, moved - nu * local[11 * WIDTH + b]
+    slopes = (one(k00), one(k01), one(k02), one(k10), one(k11), one(k12), one(k20), one(k21), one(k22))
+    speed, strong = (one(0.5 * u0), one(0.5 * u1), one(0.5 * u2)), (one(dv * tau * s0), one(dv * tau * s1), one(dv * tau * s2))
     weights = (one(dv), one(dv * tau), one(dv * nu), one(dv * tau_c))
-    for a in range(len(value)):
-        _add_row(a, one(adv[a]), (slopes, speed, strong, weights), trial, matrix[a * 16 * WIDTH : (a + 1) * 16 * WIDTH])
+    for a in range(len(matrix) // (16 * WIDTH)):
+        _add_row(a, one(local[10 * WIDTH + a]), (slopes, speed, strong, weights), trial, matrix[a * 16 * WIDTH : (a + 1) * 16 * WIDTH])
 
 
 @njit(cache=True, fastmath=True)
 def _add_row(a, adv, point, trial, row):
-    """Blocks of test function a with all trial functions. One loop whose every index is a constant plus b: LLVM makes vectors of it."""
+    """Blocks of test function a with all trial functions."""
     (k00, k01, k02, k10, k11, k12, k20, k21, k22), (u0, u1, u2), (e0, e1, e2), (dw, dt, dn, dc) = point
     x, y, z, n, ta = trial[a], trial[WIDTH + a], trial[2 * WIDTH + a], dw * trial[3 * WIDTH + a], dt * adv
     test = n + ta
@@ -221,7 +234,7 @@ def _scatter(nodes, slot, local, target, wanted):
     blocks, residual = target
     for a in range(len(nodes)):
         for i in range(4):
-            residual[nodes[a], i] += vector[a, i]
+            residual[nodes[a], i] += vector[i * WIDTH + a]
         if wanted:
             for b in range(len(nodes)):
                 for i in range(4):

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from ccta.units import m_to_mm
 from cfd.block_matrix import Pattern, pattern_of
+from cfd.element_kernels import SHAPE, WIDTH, bent_shapes
 from cfd.mesh import FlowMesh
 from cfd.parts import Part
 
@@ -41,9 +42,10 @@ class FlowSpace:
     """The whole, or what one process sees of it (`Part`).
 
     nodes_mm: (N, 3). cells: (C, m). gradient: (C, 4, 3) of the barycentric coordinates of the straight cell, 1/mm. volume: (C,) of it, mm3.
-    curved: (C,) an edge of the cell is an arc. blocks, colours: cells[blocks[i]:blocks[i+1]] is block i; blocks colours[j]..colours[j+1] share no node.
+    bent: (C,) row of the cell in `shape` where an edge of it is an arc, else -1; shape: see `element_kernels.bent_shapes`.
+    blocks, colours: cells[blocks[i]:blocks[i+1]] is block i; blocks colours[j]..colours[j+1] share no node.
     fixed: (N,) velocity is given (wall, inlet). faces: as in the skeleton, those with an owned node. normals: as in the skeleton, 0 at foreign nodes.
-    basis: as `element_kernels.assemble` wants it.
+    basis: of `reference_basis`.
     """
 
     degree: int
@@ -51,7 +53,8 @@ class FlowSpace:
     cells: np.ndarray
     gradient: np.ndarray
     volume: np.ndarray
-    curved: np.ndarray
+    bent: np.ndarray
+    shape: np.ndarray
     pattern: Pattern
     slot: np.ndarray
     blocks: np.ndarray
@@ -66,7 +69,7 @@ class FlowSpace:
     @property
     def for_kernels(self) -> tuple[np.ndarray, ...]:
         """What `element_kernels.assemble` wants to know of the mesh."""
-        return self.blocks, self.colours, self.cells, (self.nodes_mm, self.curved, self.gradient, self.volume), self.slot
+        return self.blocks, self.colours, self.cells, self.slot, (self.gradient, self.volume, self.bent, self.shape), padded_basis(self.basis)
 
 
 def flow_space(mesh: FlowMesh, degree: int, comm=None) -> FlowSpace:
@@ -83,12 +86,13 @@ def flow_space(mesh: FlowMesh, degree: int, comm=None) -> FlowSpace:
     gradient = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2).transpose(0, 2, 1)
     owned = np.zeros(len(skeleton.nodes_mm), bool)
     owned[part.nodes[part.owned]] = True
+    basis = reference_basis(degree)
     faces = {name: part.local(nodes[owned[nodes].any(axis=1)]) for name, nodes in skeleton.faces.items()}
     normals = {name: np.where(owned[part.nodes, None], normal[part.nodes], 0.0) for name, normal in skeleton.normals.items()}
     return FlowSpace(
         degree, nodes_mm, np.ascontiguousarray(cells, np.int32), np.ascontiguousarray(gradient), np.abs(np.linalg.det(edge)) / 6,
-        _is_curved(nodes_mm[cells]), pattern, np.ascontiguousarray(slot), blocks, colours, skeleton.fixed[part.nodes], faces, normals,
-        reference_basis(degree), part, skeleton,
+        *_bent(nodes_mm, cells, basis), pattern, np.ascontiguousarray(slot), blocks, colours, skeleton.fixed[part.nodes], faces, normals,
+        basis, part, skeleton,
     )  # fmt: skip
 
 
@@ -115,7 +119,8 @@ def reference_basis(degree: int, exact_degree: int | None = None) -> tuple[np.nd
     exact_degree: of the polynomials that the rule integrates exactly; None: as the solver's own.
     """
     element = basix.create_element(basix.ElementFamily.P, basix.CellType.tetrahedron, degree, basix.LagrangeVariant.equispaced)
-    points, weights = basix.make_quadrature(basix.CellType.tetrahedron, exact_degree or (2 if degree == 1 else 4))
+    rule = basix.QuadratureType.xiao_gimbutas if degree == 2 else basix.QuadratureType.default  # 11 points for degree 4, 14 by default
+    points, weights = basix.make_quadrature(basix.CellType.tetrahedron, exact_degree or (2 if degree == 1 else 4), rule=rule)
     table = element.tabulate(2, points)[..., 0]
     index = lambda *orders: basix.index(*orders)  # noqa: E731
     slopes = np.stack([table[index(1, 0, 0)], table[index(0, 1, 0)], table[index(0, 0, 1)]], axis=-1)
@@ -124,6 +129,15 @@ def reference_basis(degree: int, exact_degree: int | None = None) -> tuple[np.nd
         for j in range(3):
             curve[:, i, j] = table[index(*(np.eye(3, dtype=int)[i] + np.eye(3, dtype=int)[j]))][0]
     return weights / weights.sum(), np.ascontiguousarray(table[0]), np.ascontiguousarray(slopes), curve
+
+
+def padded_basis(basis: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(weights (Q,), (Q, 4 WIDTH) values and gradients, (6 WIDTH,) second derivatives 00, 11, 22, twice 01, 02, 12) of the nodes, filled up with zeros."""
+    weights, value, slope, curve = basis
+    tables, second = np.zeros((len(weights), 4, WIDTH)), np.zeros((6, WIDTH))
+    tables[..., : value.shape[1]] = np.concatenate([value[:, None], slope.transpose(0, 2, 1)], axis=1)
+    second[:, : value.shape[1]] = curve[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]].T * [[1], [1], [1], [2], [2], [2]]
+    return weights, tables.reshape(len(weights), -1), second.ravel()
 
 
 def cells_and_nodes(mesh: FlowMesh, degree: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -204,12 +218,16 @@ def _normals(nodes_mm, faces):
     return result
 
 
-def _is_curved(nodes):
-    """(C,) of cells (C, m, 3): whether a node between two corners stands off their chord."""
-    if nodes.shape[1] == 4:
-        return np.zeros(len(nodes), bool)
-    chord = nodes[:, np.array(basix.topology(basix.CellType.tetrahedron)[1])].mean(axis=2)
-    return (np.abs(nodes[:, 4:] - chord).max(axis=(1, 2))) > 1e-9 * np.ptp(nodes[:, :4], axis=(0, 1)).max()
+def _bent(nodes_mm, cells, basis):
+    """(row of each cell in the shapes of those of which a node between two corners stands off their chord, else -1; their shapes)."""
+    row, corners = np.full(len(cells), -1), nodes_mm[cells]
+    if cells.shape[1] > 4:
+        chord = corners[:, np.array(basix.topology(basix.CellType.tetrahedron)[1])].mean(axis=2)
+        off = np.abs(corners[:, 4:] - chord).max(axis=(1, 2)) > 1e-9 * np.ptp(corners[:, :4], axis=(0, 1)).max()
+        row[off] = np.arange(np.count_nonzero(off))
+    shape = np.empty((np.count_nonzero(row >= 0), len(basis[0]), SHAPE))
+    bent_shapes(nodes_mm, cells[row >= 0], *basis[2:], shape)
+    return row, shape
 
 
 def _keys(ends, count):

@@ -89,7 +89,7 @@ class SteadySystem:
         full = np.zeros_like(state)
         if wanted:
             self.data[:] = 0.0
-        assemble(s.for_kernels, state, (self.tau, self.tau_c, nu, self.rate, self.past), s.basis, (self.data, full), wanted)
+        assemble(s.for_kernels, state, (self.tau, self.tau_c, nu, self.rate, self.past), (self.data, full), wanted)
         for nodes, b, pressure in zip(self.port_nodes, self.normals, self.outlet_pressure(state), strict=True):
             incoming = -self.backflow * np.minimum(np.einsum("ij,ij->i", state[nodes, :3], b), 0.0)
             full[nodes, :3] += pressure * b + incoming[:, None] * state[nodes, :3]

@@ -60,7 +60,7 @@ def assembled(space: FlowSpace, state: np.ndarray, nu: float, elements: Elements
     viscosity = np.full(len(space.cells), nu)
     time_scales(space.cells, space.gradient, state, (viscosity, float(space.degree), elements.streamline, elements.grad_div), tau, tau_c)
     data, residual = np.zeros((len(space.pattern.column), 4, 4)), np.zeros_like(state)
-    assemble(space.for_kernels, state, (tau, tau_c, viscosity, 0.0, np.zeros((0, 3))), space.basis, (data, residual), True)
+    assemble(space.for_kernels, state, (tau, tau_c, viscosity, 0.0, np.zeros((0, 3))), (data, residual), True)
     return data, residual
 
 
