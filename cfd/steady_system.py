@@ -89,6 +89,7 @@ class SteadySystem:
         full = np.zeros_like(state)
         if wanted:
             self.data[:] = 0.0
+            self.mass, self.damped = self._mass(), 0.0
         assemble(s.for_kernels, state, (self.tau, self.tau_c, nu, self.rate, self.past), (self.data, full), wanted)
         for nodes, b, pressure in zip(self.port_nodes, self.normals, self.outlet_pressure(state), strict=True):
             incoming = -self.backflow * np.minimum(np.einsum("ij,ij->i", state[nodes, :3], b), 0.0)
@@ -99,13 +100,17 @@ class SteadySystem:
         result[-1] -= self.aortic
         return result
 
+    def _mass(self):
+        """(N,) of a pseudo-time step of each cell's own time scale."""
+        m = self.space.cells.shape[1]
+        share = self.streamline / self.tau * self.space.volume / m
+        return np.bincount(self.space.cells.ravel(), np.repeat(share, m), minlength=len(self.state))
+
     def damp(self, courant: float) -> None:
-        """Add the mass of an implicit pseudo-time step, `courant` times each cell's own time scale, to the Jacobian."""
-        s = self.space
-        m = s.cells.shape[1]
-        share = self.streamline / self.tau * s.volume / (m * courant)
-        mass = np.bincount(s.cells.ravel(), np.repeat(share, m), minlength=len(s.nodes_mm))
-        self.data[s.pattern.diagonal[:, None], range(3), range(3)] += mass[:, None]
+        """Put the mass of a pseudo-time step, `courant` times each cell's own time scale, into the Jacobian in place of that of the last one."""
+        added = (1 / courant - self.damped) * self.mass
+        self.data[self.space.pattern.diagonal[:, None], range(3), range(3)] += added[:, None]
+        self.damped = 1 / courant
 
     def solve(self, right: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, int, float]:
         """(y, iterations, relative residual) for the Jacobian as it is."""

@@ -78,7 +78,7 @@ class Pair:
     @property
     def hidden(self) -> bool:
         """A class changes between the models and the reduced one's interval does not say that it may."""
-        return any((self.reduced <= cut) != (self.solid <= cut) and not self.low <= cut <= self.high for cut in CUTS)
+        return np.isfinite(self.low) and any((self.reduced <= cut) != (self.solid <= cut) and not self.low <= cut <= self.high for cut in CUTS)
 
 
 def compared(anatomy: Anatomy) -> tuple[str, bool, list[Pair]]:
@@ -105,7 +105,7 @@ def summaries(pairs: list[Pair]) -> list[tuple[str, str, bool]]:
         apart = np.array([one.reduced - one.solid for one in chosen])
         if not len(apart):
             continue
-        bias, sd, worst, hidden = apart.mean(), apart.std(), np.abs(apart).max(), sum(one.hidden for one in chosen if np.isfinite(one.low))
+        bias, sd, worst, hidden = apart.mean(), apart.std(), np.abs(apart).max(), sum(one.hidden for one in chosen)
         held = np.mean([one.low <= one.solid <= one.high for one in chosen])
         text = f"reduced less 3-D at {len(apart)} {name}: bias {bias:+.3f}, SD {sd:.3f}, worst {worst:.3f}"
         text += "" if name == "ends" else f"; {hidden} change class unsaid, {100 * held:.0f} % of the intervals hold 3-D"
