@@ -94,57 +94,72 @@ def _transposed(pattern, data, fixed, f):
 @njit(cache=True, fastmath=True, parallel=True)
 def _factorise(pattern, cut, f):
     """In place, blocks transposed; the diagonal blocks become their inverses."""
-    start, column, diagonal = pattern
     for part in prange(len(cut) - 1):
-        low, high = cut[part], cut[part + 1]
-        place = np.full(high - low, -1, np.int32)
-        t, block, inverse = np.zeros((4, 4), f.dtype), np.zeros((4, 4)), np.zeros((4, 4))
-        for i in range(low, high):
-            first = start[i]
-            while column[first] < low:
-                first += 1
-            last = first
-            while last < start[i + 1] and column[last] < high:
-                place[column[last] - low] = last
-                last += 1
-            for k in range(first, diagonal[i]):
-                d = diagonal[column[k]]
-                _multiplied(f, k, d, t)
-                for other in range(d + 1, start[column[k] + 1]):
-                    if column[other] >= high:
-                        break
-                    here = place[column[other] - low]
-                    if here >= 0:
-                        _take_off(f, here, t, other)
-            block[:] = f[diagonal[i]]
-            _inverted(block, inverse)
-            f[diagonal[i]] = inverse
-            for k in range(first, last):
-                place[column[k] - low] = -1
+        _factorise_rows(pattern, cut[part], cut[part + 1], f)
 
 
 @njit(cache=True, fastmath=True)
-def _multiplied(f, k, d, t):
-    """Block k becomes block k times block d; t is a copy of it."""
-    for b in range(4):
-        y0, y1, y2, y3 = f[d, b, 0], f[d, b, 1], f[d, b, 2], f[d, b, 3]
-        for a in range(4):
-            t[b, a] = f[k, 0, a] * y0 + f[k, 1, a] * y1 + f[k, 2, a] * y2 + f[k, 3, a] * y3
-    for b in range(4):
-        for a in range(4):
-            f[k, b, a] = t[b, a]
+def _factorise_rows(pattern, low, high, f):
+    """The square diagonal part of these rows."""
+    start, column, diagonal = pattern
+    place = np.full(high - low, -1, np.int32)
+    block, inverse = np.zeros((4, 4)), np.zeros((4, 4))
+    for i in range(low, high):
+        first = start[i]
+        while column[first] < low:
+            first += 1
+        last = first
+        while last < start[i + 1] and column[last] < high:
+            place[column[last] - low] = last
+            last += 1
+        for k in range(first, diagonal[i]):
+            t = _multiplied(f, k, diagonal[column[k]])
+            for other in range(diagonal[column[k]] + 1, start[column[k] + 1]):
+                if column[other] >= high:
+                    break
+                here = place[column[other] - low]
+                if here >= 0:
+                    _take_off(f, here, t, other)
+        block[:] = f[diagonal[i]]
+        _inverted(block, inverse)
+        f[diagonal[i]] = inverse
+        for k in range(first, last):
+            place[column[k] - low] = -1
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, inline="always")
+def _mixed(t, f, k, b):
+    """Four numbers of row b of (transposed block k) times (block t of four rows, in registers: inlined, so that they stay there)."""
+    (t00, t01, t02, t03), (t10, t11, t12, t13), (t20, t21, t22, t23), (t30, t31, t32, t33) = t
+    y0, y1, y2, y3 = f[k, b, 0], f[k, b, 1], f[k, b, 2], f[k, b, 3]
+    return (
+        t00 * y0 + t10 * y1 + t20 * y2 + t30 * y3,
+        t01 * y0 + t11 * y1 + t21 * y2 + t31 * y3,
+        t02 * y0 + t12 * y1 + t22 * y2 + t32 * y3,
+        t03 * y0 + t13 * y1 + t23 * y2 + t33 * y3,
+    )
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _multiplied(f, k, d):
+    """Block k becomes block k times block d, which is returned too."""
+    t0, t1 = (f[k, 0, 0], f[k, 0, 1], f[k, 0, 2], f[k, 0, 3]), (f[k, 1, 0], f[k, 1, 1], f[k, 1, 2], f[k, 1, 3])
+    t2, t3 = (f[k, 2, 0], f[k, 2, 1], f[k, 2, 2], f[k, 2, 3]), (f[k, 3, 0], f[k, 3, 1], f[k, 3, 2], f[k, 3, 3])
+    old = t0, t1, t2, t3
+    new = _mixed(old, f, d, 0), _mixed(old, f, d, 1), _mixed(old, f, d, 2), _mixed(old, f, d, 3)
+    f[k, 0, 0], f[k, 0, 1], f[k, 0, 2], f[k, 0, 3] = new[0]
+    f[k, 1, 0], f[k, 1, 1], f[k, 1, 2], f[k, 1, 3] = new[1]
+    f[k, 2, 0], f[k, 2, 1], f[k, 2, 2], f[k, 2, 3] = new[2]
+    f[k, 3, 0], f[k, 3, 1], f[k, 3, 2], f[k, 3, 3] = new[3]
+    return new
+
+
+@njit(cache=True, fastmath=True, inline="always")
 def _take_off(f, here, t, other):
-    """Block `here` less t times block `other`; a column's four results are ready before the first is written, so that LLVM makes vectors of them."""
+    """Block `here` less t times block `other`; a row's four results are ready before the first is written, so that LLVM makes vectors of them."""
     for b in range(4):
-        y0, y1, y2, y3 = f[other, b, 0], f[other, b, 1], f[other, b, 2], f[other, b, 3]
-        r0 = f[here, b, 0] - (t[0, 0] * y0 + t[1, 0] * y1 + t[2, 0] * y2 + t[3, 0] * y3)
-        r1 = f[here, b, 1] - (t[0, 1] * y0 + t[1, 1] * y1 + t[2, 1] * y2 + t[3, 1] * y3)
-        r2 = f[here, b, 2] - (t[0, 2] * y0 + t[1, 2] * y1 + t[2, 2] * y2 + t[3, 2] * y3)
-        r3 = f[here, b, 3] - (t[0, 3] * y0 + t[1, 3] * y1 + t[2, 3] * y2 + t[3, 3] * y3)
-        f[here, b, 0], f[here, b, 1], f[here, b, 2], f[here, b, 3] = r0, r1, r2, r3
+        m0, m1, m2, m3 = _mixed(t, f, other, b)
+        f[here, b, 0], f[here, b, 1], f[here, b, 2], f[here, b, 3] = f[here, b, 0] - m0, f[here, b, 1] - m1, f[here, b, 2] - m2, f[here, b, 3] - m3
 
 
 @njit(cache=True, parallel=True)
