@@ -112,11 +112,16 @@ class SteadySystem:
         self.data[self.space.pattern.diagonal[:, None], range(3), range(3)] += added[:, None]
         self.damped = 1 / courant
 
-    def solve(self, right: np.ndarray, tolerance: float, most: int) -> tuple[np.ndarray, int, float]:
-        """(y, iterations, relative residual) for the Jacobian as it is."""
+    def prepare(self) -> tuple:
+        """(incomplete factors, coarse images, LU of the coarse matrix): what `solve` makes of the Jacobian as it is."""
         factors = factorised(self.space.pattern, self.data, self.parts, self.owned, self.space.fixed)
         images = self.modes.images(self.space.pattern, self.data, self.resistance)
-        coarse, foreign = lu_factor(images.matrix), np.zeros((len(self.state), 4))
+        return factors, images, lu_factor(images.matrix)
+
+    def solve(self, right: np.ndarray, tolerance: float, most: int, prepared: tuple | None = None) -> tuple[np.ndarray, int, float]:
+        """(y, iterations, relative residual) for the Jacobian as it is. prepared: by `prepare`, None to do it here."""
+        factors, images, coarse = prepared or self.prepare()
+        foreign = np.zeros((len(self.state), 4))
 
         def precondition(r):
             wanted = self.modes.tested(r[:-1].reshape(-1, 4))

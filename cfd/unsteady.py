@@ -3,13 +3,14 @@
     rho (du/dt + u . grad u) + grad p - mu laplace u = 0,   div u = 0;   rigid wall;   inlet mean pressure p(t);   outlets of `cfd.coronary_outlets`
 
 Second-order backward differences (the first step: Euler), Newton's method from the extrapolated state; the outlets take the same steps, so that each is
-p0 + r Q within a step and enters the equations exactly. Solved for the step of the steady solver's linear system, coarse space included.
+p0 + r Q within a step and enters the equations exactly. Solved for the step of the steady solver's linear system, coarse space included. A Jacobian with its
+factors serves for as many steps as it leads on well enough: making them costs as much as four iterations with old ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import get_num_threads
@@ -33,16 +34,19 @@ class UnsteadySettings:
 
     step_s: float = 0.02  # of a cycle of 0.8 s; halving it moved FFR behind a 50 % stenosis by 0.0001
     most_cycles: int = 8
-    periodic: float = 0.01  # largest change of an outlet's flow from cycle to cycle, of its range
+    periodic: float = 0.001  # largest change of an outlet's flow in a quarter from one cycle to the next, of its range
     residual: float = 0.02  # of a step, against a hundredth of the pressures' force on blood at rest; flows then stand to about 1e-3
-    linear_tolerance: float = 0.01
-    most_newton: int = 6
+    linear_tolerance: tuple[float, float] = (0.01, 0.1)  # within it, no more than half of what a step still lacks
+    patience: float = 2.0  # iterations that are expected to lie ahead, from the last one's gain, before the Jacobian is renewed
+    most_newton: int = 12
     most_iterations: int = 80
 
 
 @dataclass(frozen=True, eq=False)
 class Cycle:
-    """The last cycle. time_s: (T,). inflow_m3_s, inlet_pa: (T,). flow_m3_s, pressure_pa: (T, O) of the outlets. change: from the cycle before; cycles: all."""
+    """The last cycle in the order of its times, wherever in it the march ended. time_s: (T,). inflow_m3_s, inlet_pa: (T,). flow_m3_s, pressure_pa: (T, O) of
+    the outlets. change: of the outlets' flows in the last quarter from that quarter a cycle before, of their range. cycles: all, in quarters.
+    """
 
     time_s: np.ndarray
     inflow_m3_s: np.ndarray
@@ -50,7 +54,7 @@ class Cycle:
     flow_m3_s: np.ndarray
     pressure_pa: np.ndarray
     change: float
-    cycles: int
+    cycles: float
 
 
 class PulsatileFlow:
@@ -60,33 +64,41 @@ class PulsatileFlow:
         self.system, self.outlets, self.inlet_pa, self.settings = system, outlets, inlet_pa, settings or UnsteadySettings()
         steady = SteadySettings()
         system.tune(steady.streamline, steady.grad_div, steady.backflow, steady.parts or get_num_threads())
-        self.newton_steps = self.iterations = 0
+        self.newton_steps = self.iterations = self.jacobians = 0
 
     def until_periodic(self, period_s: float, progress: Callable[[str, float], None] | None = None) -> tuple[Cycle, np.ndarray]:
-        """(last cycle, (N, 4) mean state over it). SolverFailed where a step fails or no cycle repeats the one before."""
+        """(last cycle, (N, 4) mean state over it). SolverFailed where a step fails or no cycle repeats the one before.
+
+        What the start was off by has died down in a quarter that repeats itself a cycle later, and so in all that followed: the last cycle began there.
+        """
         tell, settings = progress or (lambda text, share: None), self.settings
-        count = max(4, round(period_s / settings.step_s))
-        self.dt = period_s / count
+        count = max(1, round(period_s / settings.step_s / 4))
+        self.dt = period_s / (4 * count)
         self._begin(period_s)
-        before = None
+        rows, means = [], []
         with threadpool_limits(1, user_api="blas"):
-            for cycle in range(1, settings.most_cycles + 1):
-                rows, total = [], np.zeros_like(self.system.state)
-                for k in range(1, count + 1):
+            for quarter in range(4 * settings.most_cycles):
+                means = [*means[-3:], np.zeros_like(self.system.state)]
+                for k in range(quarter % 4 * count + 1, (quarter % 4 + 1) * count + 1):
                     self._advance(k * self.dt)
                     rows.append(self._row(k * self.dt))
-                    total += self.system.state / count
-                    tell(f"3-D flow: cycle {cycle}, {1e3 * k * self.dt:.0f} ms", min(0.99, (cycle - 1 + k / count) / 4))
-                found = _cycle(rows, before, cycle)
+                    means[-1] += self.system.state / (4 * count)
+                    tell(f"3-D flow: cycle {quarter // 4 + 1}, {1e3 * k * self.dt:.0f} ms", min(0.99, len(rows) / (8 * count)))
+                found = _cycle(rows, count)
                 if found.change <= settings.periodic:
-                    return found, total
-                before = found
-        raise SolverFailed(f"the 3-D flow did not become periodic: the last of {cycle} cycles still changed by {100 * found.change:.2g} % of the range")
+                    return found, sum(means)
+        said = f"the 3-D flow did not become periodic in {settings.most_cycles} cycles"
+        raise SolverFailed(f"{said}: a quarter of one still changed by {100 * found.change:.2g} % of the range")
 
     def _begin(self, period_s):
-        velocity = self.system.state[:, :3].copy()
-        states = self.outlets.started(lambda time: self.inlet_pa(time % period_s), period_s)
-        self.velocities, self.flows, self.states = [velocity], [self.system.flow], [states]
+        """The outlets start from their own periodic states behind the resistances that the steady flow found before them."""
+        system = self.system
+        drop, flow = system.aortic - system.outlet_pressure(system.state), system.outflow(system.state)
+        before = np.maximum(drop, 0.0) / np.maximum(flow, 1e-30) * system.pressure_pa / FLOW
+        behind = replace(self.outlets, resistance_pa_s_m3=self.outlets.resistance_pa_s_m3 + np.outer([1, 0, 0], before))
+        states = behind.started(lambda time: self.inlet_pa(time % period_s), period_s)
+        self.known, self.flows, self.states = [system.state.copy()], [system.flow], [states]
+        self.prepared, system.rate = None, 0.0
 
     def _row(self, time_s):
         system = self.system
@@ -95,36 +107,53 @@ class PulsatileFlow:
 
     def _advance(self, time_s):
         """One step of BDF2, or of Euler where only one state is known."""
-        system, second = self.system, len(self.velocities) > 1
+        system, second = self.system, len(self.known) > 1
         rate = (1.5 if second else 1.0) / self.dt
-        past = [_past(known, self.dt) for known in (self.velocities, self.states)]
+        past = [_past(known, self.dt) for known in ([one[:, :3] for one in self.known], self.states)]
         level, slope = self.outlets.behind(time_s, rate, past[1])
         system.distal, system.resistance = level / system.pressure_pa, slope * FLOW / system.pressure_pa
         system.aortic = self.inlet_pa(time_s) / system.pressure_pa
+        if rate * TIME_S != system.rate:
+            self.prepared = None
         system.rate, system.past = rate * TIME_S, past[0] * TIME_S
         if second:
-            system.state[:, :3] = 2 * self.velocities[-1] - self.velocities[-2]
+            system.state = 2 * self.known[-1] - self.known[-2]
             system.flow = 2 * self.flows[-1] - self.flows[-2]
         self._newton(time_s)
         flow = system.outflow(system.state) * FLOW
         states = self.outlets.states(time_s, rate, past[1], flow)
-        self.velocities, self.flows = [self.velocities[-1], system.state[:, :3].copy()], [self.flows[-1], system.flow]
+        self.known, self.flows = [self.known[-1], system.state.copy()], [self.flows[-1], system.flow]
         self.states = [self.states[-1], states]
 
     def _newton(self, time_s):
+        """Newton's method, as a rule with the Jacobian of an earlier iteration or step."""
         system, settings = self.system, self.settings
-        scale = 0.01 * system.norm(system.residual(system.at_rest(), wanted=False))
+        wanted = settings.residual * 0.01 * system.norm(system.residual(system.at_rest(), wanted=False))
+        right = system.residual(system.state, wanted=False)
+        now = system.norm(right)
         for _ in range(settings.most_newton):
-            right = system.residual(system.state)
-            if system.norm(right) < settings.residual * scale:
+            if now < wanted:
                 return
-            change, iterations, left = system.solve(-right, settings.linear_tolerance, settings.most_iterations)
+            if self.prepared is None:
+                right = system.residual(system.state)
+                self.prepared, self.jacobians = system.prepare(), self.jacobians + 1
+            tolerance = float(np.clip(0.5 * wanted / now, *settings.linear_tolerance))
+            change, iterations, left = system.solve(-right, tolerance, settings.most_iterations, self.prepared)
             self.newton_steps, self.iterations = self.newton_steps + 1, self.iterations + iterations
             system.state, system.flow = system.advanced(change)
+            right = system.residual(system.state, wanted=False)
+            before, now = now, system.norm(right)
             if not np.isfinite(left):
                 break
-        if not system.norm(system.residual(system.state, wanted=False)) < 10 * settings.residual * scale:
+            if now > wanted and _ahead(now / wanted, now / before) > settings.patience:
+                self.prepared = None
+        if not now < 10 * wanted:
             raise SolverFailed(f"the 3-D flow could not be advanced to {time_s:.3f} s; use a shorter step or the 0-D model (--model pulsatile)")
+
+
+def _ahead(excess: float, gain: float) -> float:
+    """Iterations until a residual that is `excess` times too large is small enough, each of which leaves the share `gain` of it."""
+    return np.log(excess) / -np.log(gain) if gain < 1 else np.inf
 
 
 def _past(known: list[np.ndarray], dt: float) -> np.ndarray:
@@ -132,13 +161,16 @@ def _past(known: list[np.ndarray], dt: float) -> np.ndarray:
     return (2 * known[-1] - 0.5 * known[-2]) / dt if len(known) > 1 else known[-1] / dt
 
 
-def _cycle(rows, before: Cycle | None, number: int) -> Cycle:
-    time, inflow, inlet, flow, pressure = (np.array(column) for column in zip(*rows, strict=True))
-    change = np.inf
-    if before is not None:
+def _cycle(rows, quarter: int) -> Cycle:
+    """The last cycle of rows, `quarter` of which are a quarter of it."""
+    columns = [np.array(column) for column in zip(*rows[-4 * quarter :], strict=True)]
+    time, inflow, inlet, flow, pressure = (column[np.argsort(columns[0])] for column in columns)
+    change, first = np.inf, len(rows) - 5 * quarter
+    if first >= 0:
         spread = np.maximum(np.ptp(flow, axis=0), 1e-3 * np.abs(flow).max(axis=0))
-        change = float((np.abs(flow - before.flow_m3_s).max(axis=0) / np.maximum(spread, 1e-30)).max())
-    return Cycle(time, inflow, inlet, flow, pressure, change, number)
+        before, last = (np.array([row[3] for row in part]) for part in (rows[first : first + quarter], rows[-quarter:]))
+        change = float((np.abs(last - before).max(axis=0) / np.maximum(spread, 1e-30)).max())
+    return Cycle(time, inflow, inlet, flow, pressure, change, len(rows) / (4 * quarter))
 
 
 def mean_solution(flow: PulsatileFlow, cycle: Cycle, mean: np.ndarray, mesh) -> FlowSolution:
@@ -155,6 +187,6 @@ def mean_solution(flow: PulsatileFlow, cycle: Cycle, mean: np.ndarray, mesh) -> 
         port_flow_m3_s=dict(zip(names, map(float, [entering, *leaving]), strict=True)),
         mass_error=float(np.abs(cycle.inflow_m3_s - cycle.flow_m3_s.sum(axis=1)).max() / abs(entering)),
         residual=(),
-        criterion=f"periodic: the last of {cycle.cycles} cycles changed by {100 * cycle.change:.2g} % of the flows' range",
+        criterion=f"periodic after {cycle.cycles:g} cycles: a quarter changed by {100 * cycle.change:.2g} % of the flows' range from one cycle to the next",
         wall_shear_pa=system.at_points(wall_shear_pa(system.space, mean[:, :3], system.viscosity_pa_s)),
     )

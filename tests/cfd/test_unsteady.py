@@ -40,6 +40,19 @@ def test_a_constant_pressure_keeps_the_steady_flow(mesh):
     assert cycle.flow_m3_s.mean() == pytest.approx(100.0 / (resistance + tube), rel=2e-3)
     assert np.abs(cycle.inflow_m3_s - cycle.flow_m3_s[:, 0]).max() < 1e-5 * cycle.inflow_m3_s.mean()
     assert mean.shape == system.state.shape
+    assert cycle.cycles == 1.25  # a quarter repeats itself
+
+
+def test_one_jacobian_serves_many_steps(mesh):
+    """And the last cycle, whenever it ended, is told in the order of its times."""
+    system, resistance = womersley_system(mesh, 100.0)
+    outlets = CoronaryOutlets(np.outer([0.3, 0.5, 0.2], [resistance]), np.zeros((2, 1)), lambda t: np.zeros(1), 0.0)
+    flow = PulsatileFlow(system, outlets, lambda t: 100.0 + 20.0 * np.cos(2 * np.pi * t / 0.8), UnsteadySettings(step_s=0.05))
+    cycle, _ = flow.until_periodic(0.8)
+    assert 1 < cycle.cycles < 2 and cycle.change < 1e-3
+    np.testing.assert_allclose(cycle.time_s, 0.05 * np.arange(1, 17))
+    np.testing.assert_allclose(cycle.inlet_pa, 100.0 + 20.0 * np.cos(2 * np.pi * cycle.time_s / 0.8))
+    assert flow.jacobians * 4 < flow.newton_steps
 
 
 def test_without_enough_cycles_it_says_that_the_flow_is_not_periodic(mesh):
