@@ -114,7 +114,7 @@ class FlowSettings:
     rest_flow_ml_min_g: float = 1.0  # resting perfusion by PET is 0.7-1.2 mL/min/g
     hyperaemia_factor: float = 0.24  # total coronary resistance under adenosine over that at rest (Wilson 1990)
     solver: str = "everyday"  # of the 3-D model; "reference": DOLFINx's Taylor-Hood elements, FFR within about 0.003 of it and several times slower
-    elements_per_diameter: float = 4.5  # of the 3-D mesh; its velocities are of degree 2. 6 takes about four times as long
+    elements_per_diameter: float = 4.5  # of the 3-D mesh; its velocities are of degree 2. 6 takes about two and a half times as long
     outlet_exponent: float = 2.66  # resistance ~ diameter^-m; 7/3 (Murray with Huo's law) to 3 (Murray) are in use
     side_branches: bool = False  # true: the taper between visible branches is flow that leaves through those too small to be seen; not yet validated
     interval_samples: int = 1000  # of the reduced model, for the 90 % interval; they put its ends within about 0.002

@@ -116,7 +116,7 @@ def womersley() -> list[Row]:
 
 def nozzle(axis) -> list[Row]:
     drops, coarse = {}, 0.0
-    for elements in (3.5, 4.5):
+    for elements in (4.5, 6.0):
         flow, end = nozzle_flow(elements)
         drops[elements] = flow.drop_pa(end - 0.0627 - 0.003, end - 0.001)
         axis.plot(m_to_mm(flow.distance_m - end), flow.pressure_pa - np.interp(end, flow.distance_m, flow.pressure_pa), label=f"{elements:g} per diameter")
@@ -125,7 +125,7 @@ def nozzle(axis) -> list[Row]:
     axis.legend()
     name = f"FDA nozzle, throat Re {4 * 1056 * flow.flow_m3_s / (np.pi * 0.0035 * 0.004):.0f}"
     return [
-        Row(name, "drop over cone and throat, Pa: mesh of 3.5 | 4.5", f"{coarse:.0f} | {fine:.0f}", "each other", "3 %", abs(coarse / fine - 1) < 0.03),
+        Row(name, "drop over cone and throat, Pa: mesh of 4.5 | 6", f"{coarse:.0f} | {fine:.0f}", "each other", "3 %", abs(coarse / fine - 1) < 0.03),
         Row(name, "what enters and does not leave", f"{flow.solution.mass_error:.0e}", "0", "1e-6 of the inflow", flow.solution.mass_error < 1e-6),
         Row(name, "state", flow.solution.criterion, "-"),
     ]
