@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ccta.anatomy.contours_kernels import WALL_CANDIDATES
+from ccta.anatomy.contours_kernels import CALCIUM_EVIDENCE_HU, WALL_CANDIDATES
 from ccta.anatomy.contours_model import RADIUS_STEP_MM, blurred_disc, ray_distance_mm
 from ccta.anatomy.contours_rays import Rays
 from ccta.anatomy.contours_wall_kernels import GAP_STEPS, best_circles, thickness_costs
@@ -24,14 +24,18 @@ PLANES = 3.0
 SHIFT_MM = 0.2
 """Between candidates of the circle's middle."""
 OUTLIER_COST = 0.6
-"""Log-likelihood beyond which a ray says no more: that of a border half a millimetre off in the noise of a good scan."""
+"""Log-likelihood beyond which a ray says no more. By trial on development phantoms: at twice as much, muscle beside the right coronary artery became wall."""
 THICKNESS_PRICE = 0.1
-"""Mean log-likelihood per ray that a millimetre of wall must gain: where nothing is seen the wall is normal."""
+"""Mean log-likelihood per ray that a millimetre of wall must gain: where nothing is seen the wall is normal. By trial, as above."""
 VEIN_FROM_MM, VEIN_TO_MM, VEIN_HU, VEIN_OF_LUMEN = 0.7, 1.4, 150.0, 0.65
 """Such a stretch beyond the lumen, out of its blur, in which soft plaque is darker than this (91 + 3 x 22 HU, see TISSUE_HU) and calcium mostly brighter than
 this share of the lumen: a vein that touches the artery."""
 MOUTH_MM, MOUTH_SPREAD = 1.5, (9, 5)
 """Beside the lumen another vessel of the tree hides the wall, also on the planes and angles about it: a mouth flares."""
+FAT_WITHIN_MM, FAT_SEEN_HU = 3.4, -30.0
+"""Beyond the lumen: a ray that finds nothing as dark, fat with some blur, leans on muscle or a chamber."""
+MUSCLE_SPREAD = (5, 5)
+"""Planes and angles about such a ray that tell nothing either: there muscle ends as a wedge, whose border to fat looks like the wall's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +81,18 @@ def outer_wall(rays: Rays, weight: np.ndarray, lumen_hu: np.ndarray, radius_mm: 
 
 
 def hidden_rays(rays: Rays, lumen_hu: np.ndarray, radius_mm: np.ndarray) -> np.ndarray:
-    """(M, A) True where a ray tells nothing of the wall: beside the lumen it meets another vessel of the tree, or a vein."""
+    """(M, A) True where a ray tells nothing of the wall: beside the lumen it meets another vessel of the tree, a vein, or muscle without fat."""
     beyond = ray_distance_mm() - radius_mm[..., None]
     met = (~rays.own & (beyond > 0) & (beyond < MOUTH_MM)).any(axis=-1)
     window = (beyond > VEIN_FROM_MM) & (beyond < VEIN_TO_MM)
     hu = np.where(window, rays.profile_hu, 0).sum(axis=-1) / np.maximum(window.sum(axis=-1), 1)
     hu = ndimage.median_filter(np.pad(hu, ((0, 0), (1, 1)), mode="wrap"), size=3, mode="nearest")[:, 1:-1]
     vein = (hu > VEIN_HU) & (hu < VEIN_OF_LUMEN * lumen_hu[:, None])
-    return vein | ndimage.maximum_filter(met, MOUTH_SPREAD, mode=("nearest", "wrap"))
+    clear = ndimage.uniform_filter(ndimage.median_filter(rays.profile_hu, size=(3, 1, 1), mode="nearest"), (1, 1, 3), mode="nearest")
+    muscle = np.where((beyond > 0) & (beyond < FAT_WITHIN_MM), clear, np.inf).min(axis=-1) > FAT_SEEN_HU
+    calcium = (clear > lumen_hu[:, None, None] + CALCIUM_EVIDENCE_HU).any(axis=-1)
+    spread = [ndimage.maximum_filter(part, size, mode=("nearest", "wrap")) for part, size in ((met, MOUTH_SPREAD), (muscle & ~calcium, MUSCLE_SPREAD))]
+    return vein | spread[0] | (spread[1] & ~calcium)
 
 
 def _by_radius(cost, inner_mm):

@@ -12,7 +12,6 @@ from ccta.anatomy.contours_kernels import (
     BACKGROUND_OF_LUMEN,
     CALCIUM_EVIDENCE_HU,
     COVER_STEPS,
-    PLAQUE_COST,
     RESIDUAL_CAP,
     WALL_CANDIDATES,
     _clip_wall,
@@ -154,7 +153,7 @@ def thickness_costs(profile, weight, lumen, radius, tables, constants):
                         best = min(best, _wall_fit(ray, known, (rows[0], outer[t], outer[t + g]), lumen[m], constants, kind))
                 if calcium:
                     best = min(best, _covered(ray, rows, outer[t], lumen[m], constants[2] + t, constants))
-                out[m, a, t] = best + (PLAQUE_COST if t > 0 else 0.0)
+                out[m, a, t] = best
     return out
 
 
@@ -172,6 +171,14 @@ def _circle_cost(cost, inner, way, circle, step_mm):
 
 
 @numba.njit(cache=True, nogil=True)
+def _beside(cost, inner, way, circle, steps):
+    """Costs of the circles a step narrower and wider. steps: (mm, price of a mm, steps of the circle beyond the least)."""
+    (x, y, radius), (step_mm, price, at) = circle, steps
+    low = _circle_cost(cost, inner, way, (x, y, radius - step_mm), step_mm) + price * (at - 1) * step_mm
+    return low, _circle_cost(cost, inner, way, (x, y, radius + step_mm), step_mm) + price * (at + 1) * step_mm
+
+
+@numba.njit(cache=True, nogil=True)
 def best_circles(cost, inner, middle, steps, price):
     """(M, 3) circle (x, y, radius, mm) of each plane with the least cost, of those that hold the one of `inner`'s mean radius about `middle` (M, 2).
 
@@ -182,13 +189,18 @@ def best_circles(cost, inner, middle, steps, price):
     way = np.stack((np.cos(turn), np.sin(turn)), axis=1)
     out = np.zeros((planes, 3))
     for m in range(planes):
-        least, best = np.sqrt(np.mean(inner[m] ** 2)), np.inf
+        least, best, at = np.sqrt(np.mean(inner[m] ** 2)), np.inf, 0
         for k in range(WALL_CANDIDATES):
             for e in range(int(k * step_mm / shift_mm + 1e-6) + 1):
                 for p in range(angles if e > 0 else 1):
                     circle = (middle[m, 0] + e * shift_mm * way[p, 0], middle[m, 1] + e * shift_mm * way[p, 1], least + k * step_mm)
                     value = _circle_cost(cost[m], inner[m], way, circle, step_mm) + price * k * step_mm
                     if value < best:
-                        best = value
+                        best, at = value, k
                         out[m, 0], out[m, 1], out[m, 2] = circle
+        if at > 0:
+            x, y, radius = out[m]
+            low, high = _beside(cost[m], inner[m], way, (x, y, radius), (step_mm, price, at))
+            if low + high > 2 * best:
+                out[m, 2] += min(max((low - high) / (low + high - 2 * best) / 2, -0.5), 0.5) * step_mm
     return out

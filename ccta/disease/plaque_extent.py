@@ -9,6 +9,7 @@ from ccta.settings import MeasureSettings
 SMOOTHING_MM = 0.5  # along the vessel, about the scanner's blur
 OSTIUM_REACH_MM, FLARE, AORTIC_WALL_MM = 4.0, 1.1, 2.5
 HEALTHY_REACH_MM = 25.0  # beside a place, where the wall of most planes is the healthy one
+EDGE, SHOULDER = 0.6, 0.4  # of the excess that makes a plaque sure: where it goes on, and where its shoulders end
 HEALTHY_QUANTILE = 0.35  # of their walls: plaque takes up to two thirds of the stretch
 
 
@@ -24,13 +25,13 @@ def carries_plaque(own: CrossSections, calcified: np.ndarray, narrowed: np.ndarr
     step_mm = float(np.median(np.diff(own.distance_mm)))
     count = max(1, int(np.ceil(settings.plaque_min_length_mm / step_mm)))
     area = ndimage.gaussian_filter1d(excess_area_mm2(own, own.reliable & ~calcified & ~narrowed, settings), SMOOTHING_MM / step_mm, mode="nearest")
-    seen = calcified | (own.reliable & ((area >= settings.plaque_edge_area_mm2) | narrowed))
+    resolved_mm2 = settings.plaque_min_excess_mm * np.pi * outer_diameter_mm(own)
+    seen = calcified | (own.reliable & ((area >= np.maximum(settings.plaque_edge_area_mm2, EDGE * resolved_mm2)) | narrowed))
     possible = _long_runs(_bridged(seen, own.reliable) & wide, count)
-    clear = area >= np.maximum(settings.plaque_min_area_mm2, settings.plaque_min_excess_mm * np.pi * outer_diameter_mm(own))
-    sure = possible & _long_runs(calcified | clear, count) & ~aorta
+    sure = possible & _long_runs(calcified | (area >= np.maximum(settings.plaque_min_area_mm2, resolved_mm2)), count) & ~aorta
     runs, _ = ndimage.label(possible)
     carries = possible & np.isin(runs, runs[sure])
-    return _with_shoulders(carries, area > settings.plaque_shoulder_mm2, own.reliable & wide)
+    return _with_shoulders(carries, area > np.maximum(settings.plaque_shoulder_mm2, SHOULDER * resolved_mm2), own.reliable & wide)
 
 
 def excess_area_mm2(own: CrossSections, healthy: np.ndarray, settings: MeasureSettings) -> np.ndarray:
