@@ -71,9 +71,10 @@ class MeasureSettings:
 
     plaque_thresholds: str = "fixed"  # "fixed" ranges, or "adapted": the same scaled by this scan's lumen enhancement over 350 HU
     plaque_normal_wall_mm: float = 0.5  # a wall thinner than this is no plaque: normal wall is below what CT resolves
-    plaque_min_area_mm2: float = 1.5  # on a plane, beyond the normal wall: SCCT (Leipsic 2014) counts 1 mm2, the contours of a healthy vessel reach 1
-    plaque_edge_area_mm2: float = 0.5  # beside such planes, a plaque's shoulders reach to here
-    plaque_shoulder_mm2: float = 0.3  # and on to where the wall is so little above that of the healthy vessel beside it, whose contours vary by about as much
+    plaque_min_area_mm2: float = 1.0  # on a plane, beyond the healthy vessel's wall: SCCT (Leipsic 2014); the contours of a healthy vessel reach 0.5
+    plaque_min_excess_mm: float = 0.1  # and of thickness, all round: the contours of a healthy vessel reach this, whatever its calibre
+    plaque_edge_area_mm2: float = 0.35  # beside such planes, a plaque's shoulders reach to here
+    plaque_shoulder_mm2: float = 0.15  # and on to where the wall is so little above that of the healthy vessel, whose contours vary by about as much
     plaque_min_length_mm: float = 2.0  # along the vessel: shorter is a contour's flaw rather than a plaque
     plaque_min_vessel_mm: float = 1.5  # outer diameter; smaller vessels are not graded
     plaque_border_mm: float = 0.3  # half a scanner blur: HU this close to lumen or fat is a mixture, the value next to it is taken

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from ccta.anatomy.aortic_edge import aortic_blur_mm
 from ccta.anatomy.contours_kernels import CALCIUM_EVIDENCE_HU, RESIDUAL_CAP
 from ccta.anatomy.contours_model import (
     RADIUS_STEP_MM,
@@ -20,9 +21,11 @@ from ccta.anatomy.contours_model import (
     sample_weight,
     wall_cost,
 )
+from ccta.anatomy.contours_optics import measured_wall
 from ccta.anatomy.contours_rays import Rays, centred_frames, moved_frames, rays_on
 from ccta.anatomy.contours_render import neglected_hu
 from ccta.anatomy.contours_smooth import best_path, refined_minimum, smooth_surface
+from ccta.anatomy.contours_wall import outer_wall
 from ccta.anatomy.reformat import Frames
 from ccta.errors import Refusal
 from ccta.model import CoronaryTree, CrossSections, Volume
@@ -70,13 +73,16 @@ def trace_contours(volume: Volume, tree: CoronaryTree, settings: MeasureSettings
     noise_hu = measured_noise_hu(rays, settings.plane_step_mm)
     blur_mm = measured_blur_mm(rays, tree, noise_hu, settings)
     model = ray_model(blur_mm, noise_hu, settings)
+    wall = measured_wall(rays, [_prior_radius(r, branch) for r, branch in zip(rays, tree, strict=True)], aortic_blur_mm(volume, tree), model, settings)
     fits: list[Fit] = []
     for index, branch in enumerate(tree):
         above = None if branch.parent is None else _lumen_hu_at(fits[branch.parent], branch.parent_distance_mm)
         coarse = fitted_lumen(rays[index], lumen_hu_along(rays[index], _prior_radius(rays[index], branch), above, blur_mm), model)
         again = rays_on(volume, recentred_frames(coarse), tree, index)
         fits.append(fitted_lumen(again, lumen_hu_along(again, coarse.radius_mm.mean(axis=1), above, blur_mm), model))
-    return [_sections(index, *refined(fit, model), model) for index, fit in enumerate(fits)]
+    fits = [refined(fit, model) for fit in fits]
+    walls = [outer_wall(fit.rays, fit.weight, fit.lumen_hu, fit.radius_mm, wall) for fit in fits]
+    return [_sections(index, fit, wall_mm, model) for index, (fit, wall_mm) in enumerate(zip(fits, walls, strict=True))]
 
 
 def recentred_frames(fit: Fit) -> Frames:
@@ -158,8 +164,8 @@ def _surface(cost, trust):
     return np.maximum(smooth_surface(cost, index[:, None], trust, SMOOTHING_PLANES) * RADIUS_STEP_MM, SMALLEST_RADIUS_MM)
 
 
-def refined(fit: Fit, model: RayModel) -> tuple[Fit, np.ndarray]:
-    """The fit corrected for what rays cannot know (contours_render), where that matters, and the outer wall radius (M, A), mm."""
+def refined(fit: Fit, model: RayModel) -> Fit:
+    """The fit corrected for what rays cannot know (contours_render), where that matters."""
     profile = fit.rays.profile_hu
     wall = _wall(profile, fit.weight, fit, model)
     correction, step_mm = np.zeros_like(profile), float(np.diff(fit.rays.frames.distance_mm).mean())
@@ -174,7 +180,7 @@ def refined(fit: Fit, model: RayModel) -> tuple[Fit, np.ndarray]:
         cost[planes] = lumen_cost((profile - correction)[planes], fit.weight[planes], fit.lumen_hu[planes], model)
         fit = replace(fit, radius_mm=_surface(cost, _trust(fit.rays, fit.lumen_hu)), cost=cost)
         wall = _wall(profile - correction, fit.weight, fit, model)
-    return fit, wall
+    return fit
 
 
 def _wall(profile, weight, fit, model):

@@ -3,13 +3,13 @@
 Integration in polar coordinates on the cross-section planes. At position P = c + r (cos t u + sin t v) of plane i the volume element is
 r dr dt ds with ds = dP/di . n, the distance between planes at that place: shorter inside a bend, longer outside, so that a torus is exact.
 
-What counts: planes whose wall holds calcium or exceeds a normal one by at least 1.5 mm2, over at least 2 mm of the vessel, those beside them down to the
-healthy vessel's own wall, and the rest of a stenosis that has such planes (plaque_extent). On such a plane everything between lumen and outer wall is
+What counts: planes whose wall holds calcium or exceeds that of the healthy vessel beside it by at least 1 mm2, over at least 2 mm of the vessel, those beside
+them down to the healthy wall, and the rest of a stenosis that has such planes (plaque_extent). On such a plane everything between lumen and outer wall is
 plaque, as in intravascular ultrasound (plaque and media, Mintz 2001, J Am Coll Cardiol 37:1478); elsewhere nothing is.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -26,9 +26,6 @@ from ccta.settings import MeasureSettings
 
 RADIAL_SAMPLES = 12
 LUMEN_HU_MM = 20.0  # of vessel, over which the lumen's HU hardly changes
-BEYOND_WALL_MM = 0.8  # about the width of a scanner's blur
-FAT_BEYOND_HU = 0.0  # fat mixes with the wall's border, muscle and blood are above
-BORDER_ANGLES = 3  # of the contour's: beside muscle the smooth outer wall still bulges towards it
 CALCIUM_ABOVE_LUMEN_HU = 100.0  # four standard deviations of a usual noise
 CALCIUM_SHARE = 0.1  # of the circumference: a plane with calcium
 NOISE_SMOOTHING_MM = 0.2  # half a voxel, inside plaque only: takes single noisy samples away and leaves a lipid core of 1-2 mm
@@ -97,7 +94,6 @@ def branch_plaque(
 ) -> BranchPlaque:
     """Polar plaque samples of one branch with its stenoses. What lies in another branch's lumen, or in an earlier branch's wall, is left to that branch."""
     calcium = calcified_rays(volume, own)
-    own = with_seen_wall(volume, own, calcium, settings)
     full = own.wall_radius_mm - own.lumen_radius_mm
     thickness = ndimage.median_filter(np.pad(full, ((0, 0), (1, 1)), mode="wrap"), size=3, mode="nearest")[:, 1:-1]
     fraction = (np.arange(RADIAL_SAMPLES) + 0.5) / RADIAL_SAMPLES
@@ -105,7 +101,7 @@ def branch_plaque(
     position = polar_positions(own, radius)
     element = full[..., None] / RADIAL_SAMPLES * radius * (2 * np.pi / radius.shape[1]) * plane_spacing_mm(own, radius)
     narrowed = np.any([(own.distance_mm >= x.entry_mm) & (own.distance_mm <= x.exit_mm) for x in stenoses] or [np.zeros(len(own), bool)], axis=0)
-    carries = carries_plaque(own, thickness, calcium.mean(axis=1) >= CALCIUM_SHARE, narrowed, settings)
+    carries = carries_plaque(own, calcium.mean(axis=1) >= CALCIUM_SHARE, narrowed, tree.branches[own.branch].parent is None, settings)
     element = np.where(carries[:, None, None], element, 0.0)
     found = element > 0
     others = [s for s in sections if s.branch != own.branch]
@@ -128,18 +124,6 @@ def calcified_rays(volume: Volume, own: CrossSections) -> np.ndarray:
     middle = sample(volume, own.center_mm)
     lumen = ndimage.median_filter(middle, max(3, round(LUMEN_HU_MM / np.median(np.diff(own.distance_mm)))), mode="nearest")
     return wall.max(axis=2) > (lumen + CALCIUM_ABOVE_LUMEN_HU)[:, None]
-
-
-def with_seen_wall(volume: Volume, own: CrossSections, calcium: np.ndarray, settings: MeasureSettings) -> CrossSections:
-    """The outer wall where fat lies behind it or `calcium` (M, A) in it; elsewhere (muscle, a chamber, a vein, a branching artery) no thicker than normal.
-
-    Soft plaque and muscle have the same HU, so that a wall that leans on muscle has no visible border, and its thickness is not evidence of plaque.
-    """
-    beyond = sample(volume, polar_positions(own, own.wall_radius_mm[..., None] + BEYOND_WALL_MM))[..., 0]
-    beyond = ndimage.median_filter(np.pad(beyond, ((0, 0), (2, 2)), mode="wrap"), size=(3, 5), mode="nearest")[:, 2:-2]
-    normal = np.minimum(own.wall_radius_mm, own.lumen_radius_mm + settings.plaque_normal_wall_mm)
-    fat = ndimage.minimum_filter1d((beyond < FAT_BEYOND_HU).astype(np.uint8), 2 * BORDER_ANGLES + 1, axis=1, mode="wrap") > 0
-    return replace(own, wall_radius_mm=np.where(fat | calcium, own.wall_radius_mm, normal))
 
 
 def polar_positions(sections: CrossSections, radius_mm: np.ndarray) -> np.ndarray:

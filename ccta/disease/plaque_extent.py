@@ -6,50 +6,72 @@ from scipy import ndimage
 from ccta.model import CrossSections
 from ccta.settings import MeasureSettings
 
-SHOULDER_SMOOTHING_MM = 0.5  # along the vessel, about the scanner's blur
-HEALTHY_REACH_MM = 15.0  # beside a plaque, in which the median wall is the healthy one
+SMOOTHING_MM = 0.5  # along the vessel, about the scanner's blur
+OSTIUM_REACH_MM, FLARE, AORTIC_WALL_MM = 4.0, 1.1, 2.5
+HEALTHY_REACH_MM = 25.0  # beside a place, where the wall of most planes is the healthy one
+EDGE, SHOULDER = 0.6, 0.4  # of the excess that makes a plaque sure: where it goes on, and where its shoulders end
+HEALTHY_QUANTILE = 0.35  # of their walls: plaque takes up to two thirds of the stretch
 
 
-def carries_plaque(own: CrossSections, thickness: np.ndarray, calcified: np.ndarray, narrowed: np.ndarray, settings: MeasureSettings) -> np.ndarray:
-    """(M,) planes of a stretch that has calcium or enough wall area beyond a normal wall, for long enough, in a large enough vessel.
+def carries_plaque(own: CrossSections, calcified: np.ndarray, narrowed: np.ndarray, root: bool, settings: MeasureSettings) -> np.ndarray:
+    """(M,) planes of a stretch that has calcium or enough wall beyond the healthy vessel's, for long enough, in a large enough vessel.
 
     The stretch goes on to both sides while the lumen is narrowed or the wall is thicker than that of the healthy
-    vessel beside it. A lumen that calcium hides need not be trusted.
+    vessel beside it, and over planes between two such that cannot be trusted. At the ostium of a `root` alone nothing is sure.
+    A lumen that calcium hides need not be trusted.
     """
-    area = _area_beyond_mm2(own, thickness, settings.plaque_normal_wall_mm)
     wide = outer_diameter_mm(own) >= settings.plaque_min_vessel_mm
+    aorta = in_ostium(own) if root else np.zeros(len(own), bool)
     step_mm = float(np.median(np.diff(own.distance_mm)))
     count = max(1, int(np.ceil(settings.plaque_min_length_mm / step_mm)))
-    seen = calcified | (own.reliable & ((area >= settings.plaque_edge_area_mm2) | narrowed))
-    possible = _long_runs(seen & wide, count)
-    sure = possible & _long_runs(calcified | (area >= settings.plaque_min_area_mm2), count)
+    area = ndimage.gaussian_filter1d(excess_area_mm2(own, own.reliable & ~calcified & ~narrowed, settings), SMOOTHING_MM / step_mm, mode="nearest")
+    resolved_mm2 = settings.plaque_min_excess_mm * np.pi * outer_diameter_mm(own)
+    seen = calcified | (own.reliable & ((area >= np.maximum(settings.plaque_edge_area_mm2, EDGE * resolved_mm2)) | narrowed))
+    possible = _long_runs(_bridged(seen, own.reliable) & wide, count)
+    sure = possible & _long_runs(calcified | (area >= np.maximum(settings.plaque_min_area_mm2, resolved_mm2)), count) & ~aorta
     runs, _ = ndimage.label(possible)
     carries = possible & np.isin(runs, runs[sure])
-    smooth = ndimage.gaussian_filter1d(_area_beyond_mm2(own, thickness, settings.normal_wall_mm), SHOULDER_SMOOTHING_MM / step_mm, mode="nearest")
-    return _with_shoulders(carries, smooth, own.reliable & wide, (round(HEALTHY_REACH_MM / step_mm), settings.plaque_shoulder_mm2))
+    return _with_shoulders(carries, area > np.maximum(settings.plaque_shoulder_mm2, SHOULDER * resolved_mm2), own.reliable & wide)
 
 
-def _area_beyond_mm2(own: CrossSections, thickness: np.ndarray, normal_mm: float) -> np.ndarray:
-    """(M,) area of the wall outside its innermost `normal_mm`, about the middle of the wall."""
-    excess = np.maximum(thickness - normal_mm, 0.0)
-    middle = (own.wall_radius_mm + own.lumen_radius_mm) / 2
-    return (2 * np.pi / excess.shape[1]) * np.sum(middle * excess, axis=1)
+def excess_area_mm2(own: CrossSections, healthy: np.ndarray, settings: MeasureSettings) -> np.ndarray:
+    """(M,) area of the wall beyond the healthy vessel's: that of a ring as thick as the wall is on most `healthy` planes beside it, along the same outer edge.
 
-
-def _with_shoulders(carries: np.ndarray, area_mm2: np.ndarray, trusted: np.ndarray, reach: tuple[int, float]) -> np.ndarray:
-    """(M,) stretches grown from both ends over `trusted` planes while the wall's area is above that of the healthy planes beside them.
-
-    reach: (planes beside a stretch whose median is the healthy area, mm2 above it at which a shoulder ends).
+    The healthy wall is the vessel's own, at most `plaque_normal_wall_mm`, so that neither a systematic error of the contours nor a wall that is thick
+    all along hides in it.
     """
-    planes, least_mm2 = reach
+    outer, inner = (np.sqrt(area / np.pi) for area in (own.wall_area_mm2, own.lumen_area_mm2))
+    reach = HEALTHY_REACH_MM
+    thickness = np.full(len(own), settings.plaque_normal_wall_mm)
+    for m, place in enumerate(own.distance_mm):
+        beside = healthy & (abs(own.distance_mm - place) <= reach)
+        if beside.any():
+            thickness[m] = min(thickness[m], np.quantile((outer - inner)[beside], HEALTHY_QUANTILE))
+    return own.wall_area_mm2 - own.lumen_area_mm2 - np.pi * (outer**2 - np.maximum(outer - thickness, 0) ** 2)
+
+
+def in_ostium(own: CrossSections) -> np.ndarray:
+    """(M,) planes of a root that still flares into the aorta, and as far beyond as the aorta's wall is thick: what is thick there may be the aorta's."""
+    place = own.distance_mm - own.distance_mm[0]
+    beyond = own.lumen_area_mm2[(place > OSTIUM_REACH_MM) & (place <= 4 * OSTIUM_REACH_MM)]
+    flared = (place <= OSTIUM_REACH_MM) & (own.lumen_area_mm2 > FLARE * np.quantile(beyond, 0.8) if len(beyond) else False)
+    return place < place[int(np.argmin(flared))] + AORTIC_WALL_MM
+
+
+def _bridged(seen: np.ndarray, reliable: np.ndarray) -> np.ndarray:
+    """(M,) `seen` and the stretches between two of its planes where nothing can be trusted."""
+    gaps, count = ndimage.label(~seen)
+    inner = [n for n in range(1, count + 1) if not reliable[gaps == n].any() and not (gaps[[0, -1]] == n).any()]
+    return seen | np.isin(gaps, inner)
+
+
+def _with_shoulders(carries: np.ndarray, thick: np.ndarray, trusted: np.ndarray) -> np.ndarray:
+    """(M,) stretches grown from both ends over `trusted` planes as long as the wall is `thick`."""
     grown = carries.copy()
-    for end, way in [(n, -1) for n in np.flatnonzero(carries[1:] & ~carries[:-1]) + 1] + [(n, 1) for n in np.flatnonzero(carries[:-1] & ~carries[1:])]:
-        beside = np.arange(end + way, end + way * (planes + 1), way)
-        beside = beside[(beside >= 0) & (beside < len(carries))]
-        healthy = beside[trusted[beside] & ~carries[beside]]
-        stop = area_mm2[healthy] <= np.median(area_mm2[healthy]) + least_mm2 if len(healthy) else np.array([])
-        beside = beside[: int(np.argmax(carries[beside] | ~trusted[beside] | np.isin(beside, healthy[stop])))] if len(healthy) else beside[:0]
-        grown[beside] = True
+    for m in range(1, len(grown)):
+        grown[m] |= grown[m - 1] and thick[m] and trusted[m]
+    for m in range(len(grown) - 2, -1, -1):
+        grown[m] |= grown[m + 1] and thick[m] and trusted[m]
     return grown
 
 
