@@ -142,8 +142,18 @@ def _settled(pieces, profiles, resistance_pa_s_m3, physiology):
     """(losses along each branch, laws, flow and total pressure at the start of each piece).
 
     The reach of a jet and the friction in a bend depend on the flow: it is taken from the flow without epicardial losses first, then from the solution,
-    which is solved again.
+    which is solved again. Where a branch leaves within a jet, the pressure that the jet gives back behind it can feed a solution in which blood comes out of
+    that branch, or none at all: then nothing is given back.
     """
+    for gives_back in (True, False):
+        found = _settled_with(gives_back, pieces, profiles, resistance_pa_s_m3, physiology)
+        if found is not None and found[2].min() >= -1e-9 * found[2].max():
+            return found
+    raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
+
+
+def _settled_with(gives_back, pieces, profiles, resistance_pa_s_m3, physiology):
+    """None where Newton's method does not settle."""
     ends = np.where(pieces.outlet >= 0, resistance_pa_s_m3[pieces.outlet], 0.0)
     aside = pieces.side_share / physiology.total_resistance_pa_s_m3  # conductance
     pressures = (physiology.aortic_pressure_pa, physiology.distal_pressure_pa)
@@ -154,11 +164,13 @@ def _settled(pieces, profiles, resistance_pa_s_m3, physiology):
     leaving = half_density / area_out**2 * (ends > 0)
     for _ in range(2):
         along = [branch_losses(profile, q, physiology) for profile, q in zip(profiles, _on_branches(pieces, profiles, flow), strict=True)]
+        if not gives_back:
+            along = [(resistance, np.minimum.accumulate(expansion[::-1])[::-1]) for resistance, expansion in along]
         rows = list(zip(pieces.branch, pieces.first, pieces.last, strict=True))
         linear, quadratic = (np.array([along[b][kind][j] - along[b][kind][i] for b, i, j in rows]) for kind in (0, 1))
         flow, start, steps = _solve(pieces.parent, linear, quadratic + entry + leaving, (ends, aside), flow, pressures)
         if steps < 0:
-            raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
+            return None
     return along, PieceLaws(linear, quadratic, entry, leaving), flow, start
 
 

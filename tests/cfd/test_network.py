@@ -149,3 +149,15 @@ def test_losing_flow_on_the_way_spares_pressure_behind_a_lesion():
         resistance = outlet_resistances_pa_s_m3(PHYSIOLOGY.total_resistance_pa_s_m3, outlet_shares(tree, profiles, 2.66))
         ends[name] = solve_network(tree, profiles, resistance, PHYSIOLOGY).pressure_pa[0][-1]
     assert ends["leaking"] > ends["solid"] + 100
+
+
+@pytest.mark.parametrize("behind_mm", [3.0, 5.0, 7.0, 12.0])
+@pytest.mark.parametrize("degree", [0.8, 0.89, 0.93])
+def test_no_branch_in_the_jet_of_a_severe_stenosis_gives_blood_back(degree, behind_mm):
+    """Pressure that the jet gives back fed a solution with flow out of a branch that leaves within it, and pressure above the aorta's."""
+    trunk = straight(120, narrowing(1.7, degree, 20.0))
+    children = [straight(60, 1.0, (0, 0, at), (0, 1, 0), parent=0, parent_distance_mm=at) for at in (10.0, 20.0 + behind_mm, 52.0)]
+    solution, _ = solved(CoronaryTree((trunk, *children)))
+    assert np.all(solution.outlet_flow_m3_s > 0)
+    assert max(pressure.max() for pressure in solution.pressure_pa) <= PHYSIOLOGY.aortic_pressure_pa
+    assert min(pressure.min() for pressure in solution.pressure_pa) > -5000  # in the throat itself static pressure may be low
