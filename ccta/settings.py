@@ -70,7 +70,7 @@ class MeasureSettings:
     """Contours, stenoses, plaque, fat."""
 
     plaque_thresholds: str = "fixed"  # "fixed" ranges, or "adapted": the same scaled by this scan's lumen enhancement over 350 HU
-    plaque_normal_wall_mm: float = 0.5  # a wall thinner than this is no plaque: normal wall is below what CT resolves
+    plaque_normal_wall_mm: float = 0.5  # the healthy wall is taken as the vessel's own, at most this: CT hardly resolves it
     plaque_min_area_mm2: float = 1.0  # on a plane, beyond the healthy vessel's wall: SCCT (Leipsic 2014); the contours of a healthy vessel reach 0.5
     plaque_min_excess_mm: float = 0.1  # and of thickness, all round: the contours of a healthy vessel reach this, whatever its calibre
     plaque_edge_area_mm2: float = 0.35  # beside such planes, a plaque's shoulders reach to here

@@ -143,16 +143,30 @@ def _settled(pieces, profiles, resistance_pa_s_m3, physiology):
 
     The reach of a jet and the friction in a bend depend on the flow: it is taken from the flow without epicardial losses first, then from the solution,
     which is solved again. Where a branch leaves within a jet, the pressure that the jet gives back behind it can feed a solution in which blood comes out of
-    that branch, or none at all: then nothing is given back.
+    that branch, or none at all: then nothing is given back on that branch and those before it.
     """
-    for gives_back in (True, False):
-        found = _settled_with(gives_back, pieces, profiles, resistance_pa_s_m3, physiology)
-        if found is not None and found[2].min() >= -1e-9 * found[2].max():
+    lost, every = set(), set(range(len(profiles)))  # branches whose jets give nothing back
+    while True:
+        found = _settled_with(lost, pieces, profiles, resistance_pa_s_m3, physiology)
+        backwards = every if found is None else _fed_backwards(pieces, found[2])
+        if not backwards:
             return found
-    raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
+        if lost == every:
+            raise SolverFailed(f"the reduced model did not settle in {MOST_STEPS} steps; check the tree's radii and the outlet resistances")
+        lost = every if backwards <= lost else lost | backwards
 
 
-def _settled_with(gives_back, pieces, profiles, resistance_pa_s_m3, physiology):
+def _fed_backwards(pieces, flow) -> set[int]:
+    """Branches with flow towards the aorta, and those before them."""
+    found = set()
+    for k in np.flatnonzero(flow < -1e-9 * flow.max()):
+        while k >= 0:
+            found.add(int(pieces.branch[k]))
+            k = pieces.parent[k]
+    return found
+
+
+def _settled_with(lost, pieces, profiles, resistance_pa_s_m3, physiology):
     """None where Newton's method does not settle."""
     ends = np.where(pieces.outlet >= 0, resistance_pa_s_m3[pieces.outlet], 0.0)
     aside = pieces.side_share / physiology.total_resistance_pa_s_m3  # conductance
@@ -164,8 +178,8 @@ def _settled_with(gives_back, pieces, profiles, resistance_pa_s_m3, physiology):
     leaving = half_density / area_out**2 * (ends > 0)
     for _ in range(2):
         along = [branch_losses(profile, q, physiology) for profile, q in zip(profiles, _on_branches(pieces, profiles, flow), strict=True)]
-        if not gives_back:
-            along = [(resistance, np.minimum.accumulate(expansion[::-1])[::-1]) for resistance, expansion in along]
+        for index in lost:
+            along[index] = along[index][0], np.minimum.accumulate(along[index][1][::-1])[::-1]
         rows = list(zip(pieces.branch, pieces.first, pieces.last, strict=True))
         linear, quadratic = (np.array([along[b][kind][j] - along[b][kind][i] for b, i, j in rows]) for kind in (0, 1))
         flow, start, steps = _solve(pieces.parent, linear, quadratic + entry + leaving, (ends, aside), flow, pressures)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 from numba import get_num_threads
@@ -72,7 +73,7 @@ class PulsatileFlow:
         What the start was off by has died down in a quarter that repeats itself a cycle later, and so in all that followed: the last cycle began there.
         """
         tell, settings = progress or (lambda text, share: None), self.settings
-        count = max(1, round(period_s / settings.step_s / 4))
+        count = max(1, ceil(period_s / settings.step_s / 4 - 1e-9))  # steps of a quarter
         self.dt = period_s / (4 * count)
         self._begin(period_s)
         rows, means = [], []
@@ -134,15 +135,20 @@ class PulsatileFlow:
         for _ in range(settings.most_newton):
             if now < wanted:
                 return
-            if self.prepared is None:
+            fresh = self.prepared is None
+            if fresh:
                 right = system.residual(system.state)
                 self.prepared, self.jacobians = system.prepare(), self.jacobians + 1
             tolerance = float(np.clip(0.5 * wanted / now, *settings.linear_tolerance))
             change, iterations, left = system.solve(-right, tolerance, settings.most_iterations, self.prepared)
             self.newton_steps, self.iterations = self.newton_steps + 1, self.iterations + iterations
+            kept = system.state, system.flow, right, now
             system.state, system.flow = system.advanced(change)
             right = system.residual(system.state, wanted=False)
             before, now = now, system.norm(right)
+            if not now < 2 * before and not fresh:  # from there again, with a Jacobian of its own
+                (system.state, system.flow, right, now), self.prepared = kept, None
+                continue
             if not np.isfinite(left):
                 break
             if now > wanted and _ahead(now / wanted, now / before) > settings.patience:

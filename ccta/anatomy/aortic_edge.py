@@ -19,12 +19,13 @@ ACROSS_MM = np.arange(-1.25, 0.76, 0.1)
 """Along the edge's normal, outwards: from undisturbed blood to a third of the aortic wall."""
 WALL_OF_BLOOD = 0.35  # a wall darker than this share of the blood; brighter is an ostium, a leaflet, another pool
 SHIFTS_MM = np.arange(-0.4, 0.41, 0.05)
-BLURS_MM = np.arange(0.18, 0.62, 0.02)
+BLURS_MM = np.arange(0.08, 1.0, 0.02)
 MIN_EDGES = 60
 
 
 def aortic_blur_mm(volume: Volume, tree: CoronaryTree) -> float | None:
-    """Standard deviation of the point-spread function (voxels included), mm; None where too little of the aortic root's edge is seen.
+    """Standard deviation of the point-spread function (voxels included), mm; None where too little of the aortic root's edge is seen, or it is sharper or more
+    blurred than any scanner's.
 
     Per place of the edge: HU(x) = wall + (blood - wall) Phi((x0 - x) / blur), with wall, blood and x0 of its own; one blur for all.
     """
@@ -33,9 +34,12 @@ def aortic_blur_mm(volume: Volume, tree: CoronaryTree) -> float | None:
     if len(profile) < MIN_EDGES:
         return None
     cost = np.array([np.mean(_misfit(profile, blur_mm)) for blur_mm in BLURS_MM])
-    at = int(np.clip(np.argmin(cost), 1, len(cost) - 2))
+    at = int(np.argmin(cost))
+    if at in (0, len(cost) - 1):
+        return None
     left, middle, right = cost[at - 1 : at + 2]
-    return float(BLURS_MM[at] + 0.5 * (left - right) / max(left - 2 * middle + right, 1e-9) * (BLURS_MM[1] - BLURS_MM[0]))
+    shift = np.clip(0.5 * (left - right) / max(left - 2 * middle + right, 1e-9), -0.5, 0.5)
+    return float(BLURS_MM[at] + shift * (BLURS_MM[1] - BLURS_MM[0]))
 
 
 def _edge_profiles(volume: Volume, middle_mm: np.ndarray) -> np.ndarray:

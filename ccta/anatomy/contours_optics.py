@@ -30,12 +30,15 @@ def measured_wall(rays: list[Rays], radius_mm: list[np.ndarray], aortic_blur_mm:
     """The model of this scan's and patient's outer wall: the thickness that explains wide planes best, given the aorta's blur.
 
     rays, radius_mm: per branch, the latter (M,) a first guess of the lumen. A thin wall's image tells its thickness times its contrast at first order and
-    its square at second order, so that the HU is left as in the settings. Without the aorta's blur or wide planes, blur and wall are those of `lumen`'s fit.
+    its square at second order, so that the HU is left as in the settings. Without the aorta's blur or wide planes, blur and wall are those of `lumen`'s fit;
+    where no ray ends in fat, the wall is that of the settings.
     """
     wide = _wide_planes(rays, radius_mm)
     if wide is None or aortic_blur_mm is None:
         return wall_model(lumen.blur_mm, lumen.noise_hu, settings.normal_wall_mm, settings)
     cost = [_cost(wide, wall_model(aortic_blur_mm, lumen.noise_hu, float(wall), settings)) for wall in WALLS_MM]
+    if not np.isfinite(cost).all():
+        return wall_model(aortic_blur_mm, lumen.noise_hu, settings.normal_wall_mm, settings)
     index, _ = refined_minimum(np.array(cost), np.argmin(cost))
     seen_mm = float(np.interp(index, np.arange(len(WALLS_MM)), WALLS_MM))
     normal_mm = settings.normal_wall_mm + (seen_mm - settings.normal_wall_mm) / (1 + (WALL_ERROR_MM / WALL_SD_MM) ** 2)
@@ -58,4 +61,4 @@ def _cost(wide, model):
     cost = healthy_costs(profile, weight, np.median(profile[:, :, :3], axis=(1, 2)), model.tables, model.constants, model.candidates)
     into_fat = np.isfinite(cost)
     enough = into_fat.sum(axis=1) >= MIN_RAYS
-    return float(np.median(np.where(into_fat, cost, 0)[enough].sum(axis=1) / into_fat[enough].sum(axis=1))) if enough.any() else 0.0
+    return float(np.median(np.where(into_fat, cost, 0)[enough].sum(axis=1) / into_fat[enough].sum(axis=1))) if enough.any() else np.inf

@@ -27,7 +27,7 @@ OUTLIER_COST = 0.6
 """Log-likelihood beyond which a ray says no more. By trial on development phantoms: at twice as much, muscle beside the right coronary artery became wall."""
 THICKNESS_PRICE = 0.1
 """Mean log-likelihood per ray that a millimetre of wall must gain: where nothing is seen the wall is normal. By trial, as above."""
-VEIN_FROM_MM, VEIN_TO_MM, VEIN_HU, VEIN_OF_LUMEN = 0.7, 1.4, 150.0, 0.65
+VEIN_FROM_MM, VEIN_TO_MM, VEIN_HU, VEIN_OF_LUMEN, VEIN_MOST = 0.7, 1.4, 150.0, 0.65, 0.5
 """Such a stretch beyond the lumen, out of its blur, in which soft plaque is darker than this (91 + 3 x 22 HU, see TISSUE_HU) and calcium mostly brighter than
 this share of the lumen: a vein that touches the artery."""
 MOUTH_MM, MOUTH_SPREAD = 1.5, (9, 5)
@@ -88,6 +88,7 @@ def hidden_rays(rays: Rays, lumen_hu: np.ndarray, radius_mm: np.ndarray) -> np.n
     hu = np.where(window, rays.profile_hu, 0).sum(axis=-1) / np.maximum(window.sum(axis=-1), 1)
     hu = ndimage.median_filter(np.pad(hu, ((0, 0), (1, 1)), mode="wrap"), size=3, mode="nearest")[:, 1:-1]
     vein = (hu > VEIN_HU) & (hu < VEIN_OF_LUMEN * lumen_hu[:, None])
+    vein &= vein.mean(axis=1, keepdims=True) < VEIN_MOST  # all round it is calcium or dense plaque
     clear = ndimage.uniform_filter(ndimage.median_filter(rays.profile_hu, size=(3, 1, 1), mode="nearest"), (1, 1, 3), mode="nearest")
     muscle = np.where((beyond > 0) & (beyond < FAT_WITHIN_MM), clear, np.inf).min(axis=-1) > FAT_SEEN_HU
     calcium = (clear > lumen_hu[:, None, None] + CALCIUM_EVIDENCE_HU).any(axis=-1)

@@ -6,6 +6,7 @@ from scipy import ndimage
 from ccta.model import CrossSections
 from ccta.settings import MeasureSettings
 
+BRIDGE_MM = 3.0  # between two planes with plaque: longer is a motion artefact rather than a flaw
 SMOOTHING_MM = 0.5  # along the vessel, about the scanner's blur
 OSTIUM_REACH_MM, FLARE, AORTIC_WALL_MM = 4.0, 1.1, 2.5
 HEALTHY_REACH_MM = 25.0  # beside a place, where the wall of most planes is the healthy one
@@ -17,7 +18,7 @@ def carries_plaque(own: CrossSections, calcified: np.ndarray, narrowed: np.ndarr
     """(M,) planes of a stretch that has calcium or enough wall beyond the healthy vessel's, for long enough, in a large enough vessel.
 
     The stretch goes on to both sides while the lumen is narrowed or the wall is thicker than that of the healthy
-    vessel beside it, and over planes between two such that cannot be trusted. At the ostium of a `root` alone nothing is sure.
+    vessel beside it, and over up to BRIDGE_MM between two such that cannot be trusted. At the ostium of a `root` calcium in a narrowing alone is sure.
     A lumen that calcium hides need not be trusted.
     """
     wide = outer_diameter_mm(own) >= settings.plaque_min_vessel_mm
@@ -27,8 +28,8 @@ def carries_plaque(own: CrossSections, calcified: np.ndarray, narrowed: np.ndarr
     area = ndimage.gaussian_filter1d(excess_area_mm2(own, own.reliable & ~calcified & ~narrowed, settings), SMOOTHING_MM / step_mm, mode="nearest")
     resolved_mm2 = settings.plaque_min_excess_mm * np.pi * outer_diameter_mm(own)
     seen = calcified | (own.reliable & ((area >= np.maximum(settings.plaque_edge_area_mm2, EDGE * resolved_mm2)) | narrowed))
-    possible = _long_runs(_bridged(seen, own.reliable) & wide, count)
-    sure = possible & _long_runs(calcified | (area >= np.maximum(settings.plaque_min_area_mm2, resolved_mm2)), count) & ~aorta
+    possible = _long_runs(_bridged(seen, own.reliable, int(BRIDGE_MM / step_mm)) & wide, count)
+    sure = possible & _long_runs(calcified | (area >= np.maximum(settings.plaque_min_area_mm2, resolved_mm2)), count) & ~(aorta & ~(calcified & narrowed))
     runs, _ = ndimage.label(possible)
     carries = possible & np.isin(runs, runs[sure])
     return _with_shoulders(carries, area > np.maximum(settings.plaque_shoulder_mm2, SHOULDER * resolved_mm2), own.reliable & wide)
@@ -58,10 +59,11 @@ def in_ostium(own: CrossSections) -> np.ndarray:
     return place < place[int(np.argmin(flared))] + AORTIC_WALL_MM
 
 
-def _bridged(seen: np.ndarray, reliable: np.ndarray) -> np.ndarray:
-    """(M,) `seen` and the stretches between two of its planes where nothing can be trusted."""
+def _bridged(seen: np.ndarray, reliable: np.ndarray, most: int) -> np.ndarray:
+    """(M,) `seen` and the stretches of up to `most` planes between two of its planes where nothing can be trusted."""
     gaps, count = ndimage.label(~seen)
-    inner = [n for n in range(1, count + 1) if not reliable[gaps == n].any() and not (gaps[[0, -1]] == n).any()]
+    size = np.bincount(gaps)
+    inner = [n for n in range(1, count + 1) if size[n] <= most and not reliable[gaps == n].any() and not (gaps[[0, -1]] == n).any()]
     return seen | np.isin(gaps, inner)
 
 

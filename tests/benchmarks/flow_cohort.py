@@ -90,7 +90,11 @@ def compared(anatomy: Anatomy) -> tuple[str, bool, list[Pair]]:
         return str(error), False, []
     ends = zip(reduced.pullback.branches, solid.pullback.branches, strict=True)
     pairs = [Pair("end", a.ffr[-1], b.ffr[-1]) for a, b in ends if a.diameter_mm[-1] >= WIDE_MM]
-    read = [(a, b) for a, b in zip(reduced.ffr.lesions, solid.ffr.lesions, strict=True) if not isinstance(b.ffr, Unavailable)]
+    read = [
+        (a, b)
+        for a, b in zip(reduced.ffr.lesions, solid.ffr.lesions, strict=True)
+        if not any(isinstance(value, Unavailable) for value in (a.ffr, a.low, b.ffr))
+    ]
     pairs += [Pair(f"lesion in {a.segment}", a.ffr, b.ffr, a.low, a.high) for a, b in read]
     said = ", ".join(f"{one.where} {one.solid:.3f} ({one.reduced - one.solid:+.3f})" for one in pairs)
     ways = " / ".join(one.solution.criterion for one in solid.flows)

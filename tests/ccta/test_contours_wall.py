@@ -71,3 +71,8 @@ def test_a_side_branch_and_a_vein_hide_the_wall_and_plaque_and_calcium_do_not():
     own[10:15, 5, 12:] = False
     hidden = hidden_rays(seen(own=own), lumen, radius)
     assert hidden[10:15, 5].all() and hidden[8, 6].all() and not hidden[:, 12].any()
+
+
+def test_dense_plaque_all_round_is_no_vein():
+    ring = seen(1.8, behind=lambda x, y: np.where(np.hypot(x, y) < 3.0, 240.0, -90.0))
+    assert np.median(polar_area_mm2(fitted(ring))) == pytest.approx(np.pi * 3.0**2, rel=0.12)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ccta.curves import rotation_minimising_frames
 from ccta.disease.high_risk import high_risk_features, remodelling_index
 from ccta.disease.plaque import branch_plaque, measure_plaque, plaque_stage, plaque_type
+from ccta.disease.plaque_extent import _bridged
 from ccta.errors import BadSettings, Refusal
 from ccta.model import Branch, CoronaryTree, CrossSections, Volume, arc_length_mm
 from ccta.settings import MeasureSettings
@@ -292,3 +293,11 @@ def test_shoulders_reach_to_the_healthy_wall_beside_them_and_no_farther(healthy_
     inside = away < 6
     true = 0.25 * np.sum(own.wall_area_mm2[inside] - np.pi * 1.6**2)
     assert 0.9 * true < plaque.total_mm3 <= 1.02 * true
+
+
+def test_a_long_artefact_between_two_plaques_is_not_plaque():
+    seen, reliable = np.zeros(100, bool), np.ones(100, bool)
+    seen[[10, 11, 14, 15, 60, 61]] = True
+    reliable[12:14] = reliable[16:60] = False
+    bridged = _bridged(seen, reliable, 12)
+    assert bridged[12:14].all() and not bridged[16:60].any()

@@ -40,7 +40,7 @@ def test_a_constant_pressure_keeps_the_steady_flow(mesh):
     assert cycle.flow_m3_s.mean() == pytest.approx(100.0 / (resistance + tube), rel=2e-3)
     assert np.abs(cycle.inflow_m3_s - cycle.flow_m3_s[:, 0]).max() < 1e-5 * cycle.inflow_m3_s.mean()
     assert mean.shape == system.state.shape
-    assert cycle.cycles == 1.25  # a quarter repeats itself
+    assert cycle.cycles <= 2  # a quarter repeats itself, here to a millionth of the flow
 
 
 def test_one_jacobian_serves_many_steps(mesh):
