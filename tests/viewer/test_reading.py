@@ -119,7 +119,7 @@ def left(page, view: str, base: str) -> None:
     """Out of the viewer, on a tablet, and logged out: the viewer's address is of no use any more."""
     page.set_viewport_size({"width": 820, "height": 1180})
     page.wait_for_selector("tr[data-study]")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")  # once it is laid out anew
     page.click("#log_out")
     page.wait_for_url("**/login")
     page.goto(view)

@@ -150,7 +150,8 @@ def test_time_and_memory_are_limited(store, settings):
 def test_an_analysis_dies_with_all_its_processes_when_it_is_stopped(tmp_path):
     body = "import subprocess; child = subprocess.Popen(['sleep', '600']); print(child.pid, flush=True); time.sleep(600)"
     ended = run_bound([*program(body), "a", "b"], tmp_path / "case", 600, 0, lambda line: not line)
-    assert ended.stopped and not alive(int(ended.last))
+    assert ended.stopped
+    wait_for(lambda: not alive(int(ended.last)), "it is gone")
 
 
 def test_an_analysis_whose_log_cannot_be_written_goes_on(tmp_path):
